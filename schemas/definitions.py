@@ -1,0 +1,169 @@
+"""Definitions: what an integration is once its file has been read (schemas.integration_file).
+
+The shapes follow the YAML format, definition version 7 (platform-behaviour, section 8). Texts are
+parsed into references and templates once, here, and not again in each execution.
+"""
+
+import re
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+_SEPARATORS = re.compile(r"[^0-9a-zA-Z]+")
+
+
+def reference_key(name: str) -> str:
+    """The key by which references name a step: `Get "Thread's" SNS` → `getThreadSSns`.
+
+    Each run of other characters than ASCII letters and digits parts words; the first word is
+    lower-cased, later ones capitalised and otherwise lower-cased (platform-behaviour, 8.7).
+    """
+    words = _SEPARATORS.sub(" ", name).split()
+    return "".join(words[:1]).lower() + "".join(word.capitalize() for word in words[1:])
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """`type: value`: a text as written; each action coerces it."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """`type: reference`: `step.results.a.0`, or `loop.currentItem.a`, or `loop.index`.
+
+    `kind` is the second segment (`results`, `currentItem`, `index`); `path` the segments after it,
+    numerals as texts, bracketed segments without brackets and quotes.
+    """
+
+    step: str
+    kind: str
+    path: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigVar:
+    """`type: configVar`: the value of a config variable of the instance; empty key for none."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """`type: template`: `{{$step.results.a}}` and `{{#Config Var}}` within text."""
+
+    parts: tuple["str | Reference | ConfigVar", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Complex:
+    """`type: complex`: a value list, a key-value list, or a tree of conditions."""
+
+    items: tuple["Item", ...]
+
+
+Input = Literal | Reference | ConfigVar | Template | Complex
+
+
+class Entry(NamedTuple):
+    """One input of a complex one; `name` is None where the file gives none or an empty one."""
+
+    name: Input | None
+    value: Input
+
+
+Item = str | Entry | tuple["Item", ...]
+"""Conditions nest: `["and", ["equal", left, right]]` is texts and entries in tuples."""
+
+
+class Pair(NamedTuple):
+    """A named entry of a complex input, resolved, as actions see it; unnamed ones are bare."""
+
+    name: str
+    value: object
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorConfig:
+    """What happens when a step fails (platform-behaviour, 6.4): fail, ignore or retry."""
+
+    handler: str = "fail"
+    max_attempts: int = 0
+    delay_s: float = 0.0
+    exponential: bool = False
+    ignore_final_error: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Branch:
+    name: str
+    steps: tuple["Step", ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """When a schedule trigger fires: `value` is a cron text, or a config variable's key."""
+
+    kind: str
+    value: str
+    schedule_type: str
+    time_zone: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One step. `steps` is the body of a loop; `branches` what follows a branching action."""
+
+    key: str
+    name: str
+    component: str
+    action: str
+    inputs: dict[str, Input] = field(default_factory=dict)
+    is_trigger: bool = False
+    steps: tuple["Step", ...] = ()
+    branches: tuple[Branch, ...] = ()
+    error_config: ErrorConfig = field(default_factory=ErrorConfig)
+    schedule: Schedule | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flow:
+    """One flow; `steps[0]` is its trigger. `security` is the endpoint security type (1.7)."""
+
+    name: str
+    description: str = ""
+    steps: tuple[Step, ...]
+    is_synchronous: bool = False
+    security: str = "customer_optional"
+    organization_api_keys: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequiredConfigVar:
+    """A config variable that an instance may set. `inputs` are the fields of a connection."""
+
+    key: str
+    data_type: str
+    default: str | None = None
+    org_only: bool = False
+    description: str = ""
+    inputs: dict[str, Input] = field(default_factory=dict)
+    connection: tuple[str, str] | None = None
+    """For connections: component key and connection key."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Definition:
+    """An integration as written in one file."""
+
+    name: str
+    description: str = ""
+    category: str = ""
+    endpoint_type: str = "flow_specific"
+    flows: tuple[Flow, ...]
+    config_vars: tuple[RequiredConfigVar, ...] = ()
+    components: frozenset[str] = frozenset()
+    """Keys of all components that the steps name."""
+
+    def flow(self, name: str) -> Flow | None:
+        return next((flow for flow in self.flows if flow.name == name), None)

@@ -1,0 +1,428 @@
+"""Every event that Penstock can say, one line each with who reacts.
+
+    definitions   IntegrationPublished   a version of an integration exists        every process
+                  CustomerRegistered     a customer exists                         every process
+                  InstanceDeployed       an instance runs that version             every process
+                  InstancePaused/Resumed/Removed                                   every process
+    triggers      WebhookReceived        a request arrived at an endpoint          admission
+    admissions    ExecutionAdmitted      it may run: flow, version, request        execution, views
+                  TriggerRefused         it may not, and why                       views
+    executions    PartitionClaimed       a worker owns the partition from here on  every reader
+                  JournalCheckpointed    how far the inputs have been followed     execution
+                  ExecutionStarted       first event of an execution               execution, views
+                  StepScheduled          an effect on the world is about to happen execution, views
+                  StepRetryScheduled     an attempt failed, another will follow    execution, views
+                  StepSucceeded/Failed   what a step came to                       execution, views
+                  StateChanged           a persisted value was written or removed  execution
+                  LogWritten             a line of an execution's log              views
+                  ExecutionCompleted/Failed   its last event                       execution, views
+    replies       AdmissionDecided       for a caller who waits for the decision   ingress
+                  ResultReady            for a caller who waits for the result     ingress
+    *.dead        RecordDeadLettered     a record that could not be handled        people
+
+An event says what happened and is never changed: fields are only added, with defaults, and a wire
+name is never used again. Instants are those of the record (eventlog.log.Record.at) unless a field
+says otherwise.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from schemas.ids import CustomerId, EndpointId, ExecutionId, InstanceId, IntegrationId
+from schemas.instants import Instant
+
+
+class Reason(StrEnum):
+    """Why a trigger was refused."""
+
+    RATE_LIMITED = "rate_limited"
+    UNKNOWN_ENDPOINT = "unknown_endpoint"
+    INSTANCE_PAUSED = "instance_paused"
+    INSTANCE_REMOVED = "instance_removed"
+
+
+class InvokeType(StrEnum):
+    """What made an execution happen (platform-behaviour, section 6.1)."""
+
+    WEBHOOK = "WEBHOOK"
+
+
+class BodyEncoding(StrEnum):
+    """How `Request.body` stands: as text, as base64 of bytes, or as the key of a blob."""
+
+    TEXT = "text"
+    BASE64 = "base64"
+    BLOB = "blob"
+
+
+class Scope(StrEnum):
+    """How far a persisted value reaches: one run, one flow of an instance, all its flows."""
+
+    EXECUTION = "execution"
+    FLOW = "flow"
+    CROSS_FLOW = "cross_flow"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A request as received. `headers` and `query` are pairs in the order sent, names as sent."""
+
+    method: str
+    path: str
+    headers: list[list[str]]
+    query: list[list[str]]
+    body: str
+    encoding: BodyEncoding
+    body_bytes: int
+    content_type: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntegrationPublished:
+    """`definition` is the text of the YAML file."""
+
+    integration_id: IntegrationId
+    name: str
+    version: int
+    definition: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerRegistered:
+    customer_id: CustomerId
+    external_id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceDeployed:
+    """`endpoints` maps flow names to endpoint ids; `api_key_hashes` flow names to SHA-256 hex.
+
+    `sealed` holds the configuration and the API keys, encrypted (schemas.secrets); `rate_limit` is
+    how many requests each endpoint admits in any second.
+    """
+
+    instance_id: InstanceId
+    name: str
+    integration_id: IntegrationId
+    version: int
+    customer_id: CustomerId
+    endpoints: dict[str, EndpointId]
+    sealed: str
+    api_key_hashes: dict[str, list[str]] = field(default_factory=dict)
+    rate_limit: int = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstancePaused:
+    instance_id: InstanceId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceResumed:
+    instance_id: InstanceId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceRemoved:
+    instance_id: InstanceId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookReceived:
+    """The waiting caller is number `request_no` of the node `reply_to`, if that is given."""
+
+    endpoint_id: EndpointId
+    request: Request
+    synchronous: bool
+    reply_to: str
+    request_no: int
+    invoke_url: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutionAdmitted:
+    """`trigger_partition` and `trigger_offset` are the position of the cause on `triggers`.
+
+    `received_at` is the append time of the trigger, which the rate limit counts.
+    """
+
+    execution_id: ExecutionId
+    trigger_partition: int
+    trigger_offset: int
+    received_at: Instant
+    endpoint_id: EndpointId
+    instance_id: InstanceId
+    customer_id: CustomerId
+    integration_id: IntegrationId
+    version: int
+    flow: str
+    request: Request
+    synchronous: bool
+    reply_to: str
+    request_no: int
+    invoke_type: InvokeType = InvokeType.WEBHOOK
+    invoke_url: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriggerRefused:
+    """`execution_id` is the id that the caller may have been given before the decision (202)."""
+
+    execution_id: ExecutionId
+    trigger_partition: int
+    trigger_offset: int
+    received_at: Instant
+    endpoint_id: EndpointId
+    instance_id: InstanceId | None
+    flow: str
+    reason: Reason
+    limit: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartitionClaimed:
+    """The offset of this record is the claim that its worker's further records carry.
+
+    Readers ignore a record whose claim is not the latest: a worker that was paused and has lost
+    its partition cannot say anything more.
+    """
+
+    owner: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalCheckpointed:
+    """How far the inputs of this partition had been followed when it was written.
+
+    `started_through` maps partitions of `admissions` to the last offset started, `decided_through`
+    partitions of `triggers` to the last offset whose decision has been seen.
+    """
+
+    started_through: dict[str, int]
+    decided_through: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutionStarted:
+    """The cause stands on `admissions` and its own cause on `triggers`, at these positions."""
+
+    execution_id: ExecutionId
+    instance_id: InstanceId
+    flow: str
+    admission_partition: int
+    admission_offset: int
+    trigger_partition: int = 0
+    trigger_offset: int = -1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepScheduled:
+    """`idempotency_key` is the same for every attempt to run this step of this execution."""
+
+    execution_id: ExecutionId
+    step: str
+    loop_path: str = ""
+    attempt: int = 1
+    idempotency_key: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepRetryScheduled:
+    """Attempt `attempt` failed with `error`; the next one comes after `delay_s`."""
+
+    execution_id: ExecutionId
+    step: str
+    loop_path: str
+    attempt: int
+    error: str
+    delay_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepSucceeded:
+    """`result` is the value, tagged where `tagged` (schemas.values), or null where `blob` has it.
+
+    `loop_path` is `loop[3].inner[0]` for a step in loops, empty at the root; `branch` the branch
+    that the step chose; `status` the HTTP status that it chose for a synchronous answer. The
+    instants are those of the effect; null means the record's own.
+    """
+
+    execution_id: ExecutionId
+    step: str
+    result: Any = None
+    loop_path: str = ""
+    attempt: int = 1
+    branch: str | None = None
+    status: int | None = None
+    tagged: bool = False
+    blob: str | None = None
+    started_at: Instant | None = None
+    ended_at: Instant | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepFailed:
+    """`ignored` where the flow goes on nevertheless."""
+
+    execution_id: ExecutionId
+    step: str
+    error: str
+    loop_path: str = ""
+    attempt: int = 1
+    ignored: bool = False
+    started_at: Instant | None = None
+    ended_at: Instant | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateChanged:
+    """`owner` is the execution or instance, with the flow behind a slash in scope flow.
+
+    `removed` takes the key away. `execution_id` is empty where a checkpoint carries a value on.
+    """
+
+    execution_id: ExecutionId
+    scope: Scope
+    owner: str
+    key: str
+    value: Any = None
+    tagged: bool = False
+    removed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogWritten:
+    """`level` is one of trace, debug, info, warn, error, fatal, metric."""
+
+    execution_id: ExecutionId
+    level: str
+    message: str
+    step: str = ""
+    loop_path: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """What a synchronous caller gets. `status` is None where the flow did not choose one.
+
+    The body is `result` (tagged where `tagged`), or the blob of that key.
+    """
+
+    status: int | None = None
+    content_type: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
+    result: Any = None
+    tagged: bool = False
+    blob: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutionCompleted:
+    """`response` is there where a caller waits for it."""
+
+    execution_id: ExecutionId
+    response: Response | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutionFailed:
+    """`step` is the key of the step that failed, empty where none was reached."""
+
+    execution_id: ExecutionId
+    error: str
+    step: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdmissionDecided:
+    """`reason` is None where the trigger was admitted; `limit` is the endpoint's, in requests/s."""
+
+    reply_to: str
+    request_no: int
+    execution_id: ExecutionId
+    reason: Reason | None = None
+    limit: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultReady:
+    """`error` is None where the execution completed; then its response is in `response`.
+
+    `partition` and `offset` are where the terminal event stands on `executions`.
+    """
+
+    reply_to: str
+    request_no: int
+    execution_id: ExecutionId
+    partition: int
+    offset: int
+    error: str | None = None
+    response: Response | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordDeadLettered:
+    """`value` is the base64 of the record's bytes."""
+
+    topic: str
+    partition: int
+    offset: int
+    appended_at: Instant
+    key: str
+    value: str
+    cause: str
+
+
+WIRE_NAMES = {
+    IntegrationPublished: "integration.published",
+    CustomerRegistered: "customer.registered",
+    InstanceDeployed: "instance.deployed",
+    InstancePaused: "instance.paused",
+    InstanceResumed: "instance.resumed",
+    InstanceRemoved: "instance.removed",
+    WebhookReceived: "webhook.received",
+    ExecutionAdmitted: "execution.admitted",
+    TriggerRefused: "trigger.refused",
+    PartitionClaimed: "partition.claimed",
+    JournalCheckpointed: "journal.checkpointed",
+    ExecutionStarted: "execution.started",
+    StepScheduled: "step.scheduled",
+    StepRetryScheduled: "step.retry_scheduled",
+    StepSucceeded: "step.succeeded",
+    StepFailed: "step.failed",
+    StateChanged: "state.changed",
+    LogWritten: "log.written",
+    ExecutionCompleted: "execution.completed",
+    ExecutionFailed: "execution.failed",
+    AdmissionDecided: "admission.decided",
+    ResultReady: "result.ready",
+    RecordDeadLettered: "record.dead_lettered",
+}
+
+Event = (
+    IntegrationPublished
+    | CustomerRegistered
+    | InstanceDeployed
+    | InstancePaused
+    | InstanceResumed
+    | InstanceRemoved
+    | WebhookReceived
+    | ExecutionAdmitted
+    | TriggerRefused
+    | PartitionClaimed
+    | JournalCheckpointed
+    | ExecutionStarted
+    | StepScheduled
+    | StepRetryScheduled
+    | StepSucceeded
+    | StepFailed
+    | StateChanged
+    | LogWritten
+    | ExecutionCompleted
+    | ExecutionFailed
+    | AdmissionDecided
+    | ResultReady
+    | RecordDeadLettered
+)

@@ -1,0 +1,58 @@
+"""Ids: what identifies each thing, how ids follow from records, and how they look from outside.
+
+Inside they are UUID texts. Outside they are global ids, base64 of `TypeName:<uuid>`, as the
+platform that we are compatible with writes them (platform-behaviour, section 0).
+"""
+
+import base64
+import binascii
+from typing import NewType
+from uuid import UUID, uuid5
+
+from schemas.errors import Refused
+
+IntegrationId = NewType("IntegrationId", str)
+CustomerId = NewType("CustomerId", str)
+InstanceId = NewType("InstanceId", str)
+EndpointId = NewType("EndpointId", str)
+ExecutionId = NewType("ExecutionId", str)
+
+_NAMESPACE = UUID("6d2b5c0e-6a3f-5f0a-9a51-2c1d8c1f7e01")
+
+EXECUTION = "InstanceExecutionResult"
+ENDPOINT = "InstanceFlowConfig"
+INSTANCE = "Instance"
+INTEGRATION = "Integration"
+CUSTOMER = "Customer"
+
+
+def derived(*parts: str | int) -> str:
+    """The UUID text that follows from `parts`: equal parts give the equal id, on every machine."""
+    return str(uuid5(_NAMESPACE, "\x1f".join(map(str, parts))))
+
+
+def to_global(type_name: str, uuid: str) -> str:
+    """`("Instance", "97b5…")` becomes `SW5zdGFuY2U6OTdiNS…`."""
+    return base64.b64encode(f"{type_name}:{uuid}".encode()).decode()
+
+
+def from_global(type_name: str, text: str) -> str:
+    """The UUID inside a global id; a bare UUID is taken as it is. Raises Refused (404)."""
+    candidate = text
+    try:
+        decoded = base64.b64decode(text + "=" * (-len(text) % 4), validate=True).decode()
+        prefix, _, candidate = decoded.partition(":")
+        if prefix != type_name:
+            candidate = text
+    except (binascii.Error, UnicodeDecodeError, ValueError):
+        candidate = text
+    try:
+        return str(UUID(candidate))
+    except ValueError:
+        message = f"{text!r} is not the id of a {type_name}"
+        raise Refused(message, status=404, reason="unknown_id") from None
+
+
+def execution_of(trigger_partition: int, trigger_offset: int) -> ExecutionId:
+    """The id of the execution that the trigger at this position of `triggers` causes."""
+    return ExecutionId(derived("triggers", trigger_partition, trigger_offset))

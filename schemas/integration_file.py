@@ -1,0 +1,194 @@
+"""The integration file: YAML of definition version 7 to a definition, or to what is wrong with it.
+
+Takes in the text of a file; gives out a `Definition`, or every problem with its path and line. The
+format is that of platform-behaviour, section 8. Keys that it does not name are left alone, because
+formats grow; keys that may be missing get their defaults.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from schemas import integration_flows, integration_inputs, yaml_lines
+from schemas.definitions import Definition, Flow, Input, Reference, RequiredConfigVar, Step
+from schemas.integration_inputs import Names
+from schemas.yaml_places import Place, shown
+
+VERSION = "7"
+ENDPOINT_TYPES = ("flow_specific", "instance_specific", "shared_instance")
+DATA_TYPES = (
+    "string",
+    "date",
+    "timestamp",
+    "picklist",
+    "schedule",
+    "code",
+    "boolean",
+    "number",
+    "objectSelection",
+    "objectFieldMap",
+    "jsonForm",
+    "connection",
+)
+ROUTING_FIELDS = ("flowNameField", "externalCustomerIdField", "externalCustomerUserIdField")
+
+Problem = yaml_lines.Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What came of a file: a definition, or problems in the order of their lines."""
+
+    definition: Definition | None
+    problems: tuple[Problem, ...]
+
+
+def read(text: str | bytes) -> Reading:
+    """What the file `text` says. Pure, and never raises for any text."""
+    document = yaml_lines.parse(text)
+    problems, definition = document.problems, None
+    if document.root is not None:
+        definition = _definition(Place(document.root, "", "", problems))
+    ordered = sorted(problems, key=lambda problem: problem.line)
+    return Reading(None if problems else definition, tuple(ordered))
+
+
+def unknown_components(definition: Definition, known: Mapping[str, Collection[str]]) -> list[str]:
+    """What the steps name and `known` (component key → action keys) lacks, sorted.
+
+    `slack` for a component that is not known, `http/httpBrew` for an action of one that is.
+    """
+    unknown = set()
+    for step in _all_steps(definition):
+        if step.component not in known:
+            unknown.add(step.component)
+        elif step.action not in known[step.component]:
+            unknown.add(f"{step.component}/{step.action}")
+    return sorted(unknown)
+
+
+def _all_steps(definition: Definition) -> Iterator[Step]:
+    pending = [step for flow in definition.flows for step in flow.steps]
+    while pending:
+        step = pending.pop()
+        yield step
+        pending += step.steps
+        for branch in step.branches:
+            pending += branch.steps
+
+
+def _definition(root: Place) -> Definition | None:
+    if not root.is_mapping():
+        return None
+    version = root.text("definitionVersion")
+    if version != VERSION:
+        found = f"is {shown(version)}" if version else "is missing"
+        root.at("definitionVersion").wrong(f"definitionVersion {found}; only {VERSION} is read")
+    name = root.name("name")
+    config_vars = _config_vars(root)
+    names = Names({found.key: found.data_type for found in config_vars})
+    _check_pages(root, names)
+    preprocess_flow = root.text("preprocessFlowName")
+    flows = _flows(root, names, preprocess_flow)
+    endpoint_type = root.choice("endpointType", ENDPOINT_TYPES, "flow_specific")
+    _check_routing(root, endpoint_type, preprocess_flow, flows)
+    draft = Definition(
+        name=name,
+        description=root.text("description"),
+        category=root.text("category"),
+        endpoint_type=endpoint_type,
+        flows=flows,
+        config_vars=config_vars,
+    )
+    components = frozenset(step.component for step in _all_steps(draft))
+    return replace(draft, components=components)
+
+
+def _config_vars(root: Place) -> tuple[RequiredConfigVar, ...]:
+    places = [place for place in root.items("requiredConfigVars") if place.is_mapping()]
+    types, lines = dict[str, str](), dict[str, int]()
+    for place in places:
+        key = place.name("key")
+        if key in lines:
+            place.at("key").wrong(f"the config variable {shown(key)} is also on line {lines[key]}")
+        lines.setdefault(key, place.line("key"))
+        types.setdefault(key, place.text("dataType"))
+    names = Names(types, in_config_var=True)
+    return tuple(_config_var(place, names) for place in places)
+
+
+def _config_var(place: Place, names: Names) -> RequiredConfigVar:
+    key = place.text("key")
+    place = place.about(f"config variable {shown(key)}")
+    if place.get("dataType") is None:
+        place.wrong(f"dataType is missing: one of {', '.join(DATA_TYPES)}")
+    return RequiredConfigVar(
+        key=key,
+        data_type=place.choice("dataType", DATA_TYPES, ""),
+        default=place.text("defaultValue") if place.get("defaultValue") else None,
+        org_only=place.flag("orgOnly"),
+        description=place.text("description"),
+        inputs=integration_inputs.read_all(place.entries("inputs"), names),
+        connection=_connection(place.get("connection")),
+    )
+
+
+def _connection(place: Place | None) -> tuple[str, str] | None:
+    if place is None or not place.is_mapping():
+        return None
+    component = place.get("component")
+    if component is None or not component.is_mapping():
+        place.wrong("connection.component is missing")
+        return None
+    return component.name("key"), place.name("key")
+
+
+def _check_pages(root: Place, names: Names) -> None:
+    for page in root.items("configPages"):
+        elements = page.items("elements") if page.is_mapping() else []
+        for element in elements:
+            if element.is_mapping() and element.text("type") == "configVar":
+                _check_element(element, names)
+
+
+def _check_element(element: Place, names: Names) -> None:
+    key = element.text("value")
+    if key not in names.config_vars:
+        element.at("value").wrong(f"there is no config variable {shown(key)}")
+
+
+def _flows(root: Place, names: Names, preprocess_flow: str) -> tuple[Flow, ...]:
+    flows, lines = [], dict[str, int]()
+    for place in root.items("flows"):
+        flow = integration_flows.read(place, names, preprocess_flow)
+        if flow is None:
+            continue
+        if flow.name in lines:
+            place.at("name").wrong(
+                f"the flow {shown(flow.name)} is also on line {lines[flow.name]}"
+            )
+        lines.setdefault(flow.name, place.line("name"))
+        flows.append(flow)
+    if root.is_empty("flows"):
+        root.at("flows").wrong("an integration needs a flow, and this one has none")
+    return tuple(flows)
+
+
+def _check_routing(
+    root: Place, endpoint_type: str, preprocess_flow: str, flows: tuple[Flow, ...]
+) -> None:
+    """platform-behaviour, 1.2. What the fields name is known only when a request is routed."""
+    place = root.at("preprocessFlowName")
+    if preprocess_flow and endpoint_type == "flow_specific":
+        place.wrong("preprocessFlowName needs an endpointType other than flow_specific")
+    if preprocess_flow and preprocess_flow not in {flow.name for flow in flows}:
+        place.wrong(f"preprocessFlowName: there is no flow {shown(preprocess_flow)}")
+    for key in ROUTING_FIELDS:
+        field = root.get(key)
+        before = len(root.problems)
+        found = integration_inputs.read(field, Names({})) if field else integration_inputs.NOTHING
+        if field and len(root.problems) == before and not _is_reference_or_unset(found):
+            field.wrong(f"{key} must be an input of type reference")
+
+
+def _is_reference_or_unset(found: Input) -> bool:
+    return isinstance(found, Reference) or found == integration_inputs.NOTHING

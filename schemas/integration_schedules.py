@@ -1,0 +1,81 @@
+"""Schedules of an integration file: when a trigger fires, checked as far as the file can tell.
+
+Takes in the `schedule` of a trigger step; gives out `definitions.Schedule`. Cron texts have five
+fields in the dialect of croniter 5, without its extensions (seconds, years, `@daily`, random and
+hashed fields), which would fire at other times on another machine or version.
+"""
+
+import re
+from zoneinfo import ZoneInfo
+
+from croniter import CroniterBadCronError, croniter
+
+from schemas.definitions import Schedule
+from schemas.integration_inputs import Names
+from schemas.yaml_places import Place, shown
+
+KINDS = ("value", "configVar")
+TYPES = ("none", "once", "custom", "minute", "hour", "day", "week")
+FIELDS = 5
+LONGEST_CRON = 1_000
+_FIELD = re.compile(
+    r"(?:[0-9*,/?#-]|l|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
+    r"|mon|tue|wed|thu|fri|sat|sun)+",
+    re.IGNORECASE,
+)
+
+
+def read(place: Place, names: Names) -> Schedule | None:
+    """The schedule at `place`; None, and a problem, where it is not a mapping."""
+    if not place.is_mapping():
+        return None
+    kind = place.choice("type", KINDS, "value")
+    value = place.text("value")
+    if kind == "configVar":
+        _check_config_var(place.at("value"), value, names)
+    elif value and kind == "value":
+        _check_cron(place.at("value"), value)
+    meta = place.get("meta")
+    if meta is None or not meta.is_mapping():
+        meta = None
+    schedule_type = meta.choice("scheduleType", TYPES, "") if meta else ""
+    time_zone = meta.text("timeZone") if meta else ""
+    if meta and time_zone:
+        _check_zone(meta.at("timeZone"), time_zone)
+    default_type = "custom" if value else "none"
+    return Schedule(
+        kind=kind, value=value, schedule_type=schedule_type or default_type, time_zone=time_zone
+    )
+
+
+def _check_config_var(place: Place, key: str, names: Names) -> None:
+    found = names.config_vars.get(key)
+    if found is None:
+        place.wrong(f"there is no config variable {shown(key)}")
+    elif found != "schedule":
+        place.wrong(f"the config variable {shown(key)} is of type {found}, not schedule")
+
+
+def _check_cron(place: Place, cron: str) -> None:
+    fields = cron.split()
+    if len(fields) != FIELDS:
+        place.wrong(f"the cron expression {shown(cron)} has {len(fields)} fields, not {FIELDS}")
+    elif len(cron) > LONGEST_CRON or not all(_FIELD.fullmatch(field) for field in fields):
+        place.wrong(f"{shown(cron)} is not a cron expression")
+    else:
+        _expand(place, cron)
+
+
+def _expand(place: Place, cron: str) -> None:
+    try:
+        croniter.expand(cron)
+    except CroniterBadCronError as error:
+        why = str(error).strip().splitlines()[-1:]
+        place.wrong(f"{shown(cron)} is not a cron expression: {''.join(why)}")
+
+
+def _check_zone(place: Place, name: str) -> None:
+    try:
+        ZoneInfo(name)
+    except (LookupError, ValueError, OSError):
+        place.wrong(f"there is no time zone {shown(name)}")

@@ -1,0 +1,86 @@
+"""Values: what steps take and give, and how bytes among them stand in JSON.
+
+A value is None, bool, int, float, str, bytes, or a list or dict of values. JSON has no bytes, so
+they are tagged: `{"$bytes": "<base64>"}`. Where a value is tagged at all, a dict of the user's own
+that could be mistaken for a tag is wrapped as `{"$dict": {…}}`; an event says by its flag `tagged`
+whether any of this happened, so that the common case costs nothing.
+"""
+
+import base64
+from typing import Any
+
+import orjson
+
+Value = Any
+
+_TAGS = frozenset(("$bytes", "$dict"))
+
+
+class NotSerializable(ValueError):
+    """A value that cannot stand on the log. Names the type and where it is."""
+
+
+def to_json(value: Value) -> tuple[Any, bool]:
+    """`value` as JSON can hold it, and whether it had to be tagged. Raises NotSerializable."""
+    if value is None or isinstance(value, str | bool | int | float):
+        return _plain(value, ""), False
+    if _has_bytes(value):
+        return _tag(value, ""), True
+    return value, False
+
+
+def from_json(value: Any, tagged: bool) -> Value:
+    """The inverse of `to_json`."""
+    return _untag(value) if tagged else value
+
+
+def dump(value: Value) -> bytes:
+    """`value` as people get it: JSON, bytes inside as base64 text. Raises NotSerializable."""
+    try:
+        return orjson.dumps(value, default=_bytes_as_base64, option=orjson.OPT_NON_STR_KEYS)
+    except TypeError as error:
+        raise NotSerializable(str(error)) from error
+
+
+def _bytes_as_base64(value: Any) -> str:
+    if isinstance(value, bytes | bytearray | memoryview):
+        return base64.b64encode(value).decode()
+    raise TypeError(f"{type(value).__name__} is not a JSON value")
+
+
+def _has_bytes(value: Value) -> bool:
+    if isinstance(value, dict):
+        return any(_has_bytes(inner) for inner in value.values())
+    if isinstance(value, list | tuple):
+        return any(_has_bytes(inner) for inner in value)
+    return isinstance(value, bytes | bytearray)
+
+
+def _tag(value: Value, path: str) -> Any:
+    if isinstance(value, bytes | bytearray):
+        return {"$bytes": base64.b64encode(value).decode()}
+    if isinstance(value, dict):
+        tagged = {str(key): _tag(inner, f"{path}.{key}") for key, inner in value.items()}
+        return {"$dict": tagged} if len(tagged) == 1 and _TAGS & tagged.keys() else tagged
+    if isinstance(value, list | tuple):
+        return [_tag(inner, f"{path}[{index}]") for index, inner in enumerate(value)]
+    return _plain(value, path)
+
+
+def _plain(value: Any, path: str) -> Any:
+    if value is None or isinstance(value, str | bool | int | float):
+        return value
+    raise NotSerializable(f"{type(value).__name__} at {path or 'the root'} is not a JSON value")
+
+
+def _untag(value: Any) -> Value:
+    if isinstance(value, dict):
+        if len(value) == 1:
+            if "$bytes" in value:
+                return base64.b64decode(value["$bytes"])
+            if "$dict" in value:
+                return {key: _untag(inner) for key, inner in value["$dict"].items()}
+        return {key: _untag(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_untag(inner) for inner in value]
+    return value

@@ -1,0 +1,74 @@
+"""Values of steps: bytes survive JSON, nothing of the user's is mistaken for a tag."""
+
+import base64
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from schemas import values
+
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text()
+)
+KEYS = st.sampled_from(["$bytes", "$dict"]) | st.text()
+
+
+def nested(leaves: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.recursive(
+        leaves,
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
+        max_leaves=8,
+    )
+
+
+@given(nested(SCALARS | st.binary()))
+@example({"$bytes": "AA=="})
+@example([{"$bytes": "AA=="}, b""])
+@example({"$dict": {"$bytes": b"x"}})
+@example({"$dict": {"$dict": {"$bytes": [b"x"]}}})
+def test_a_value_comes_back_through_json(value: Any) -> None:
+    content, tagged = values.to_json(value)
+    assert values.from_json(orjson.loads(orjson.dumps(content)), tagged) == value
+
+
+@given(nested(SCALARS))
+def test_a_value_without_bytes_stays_as_it_is(value: Any) -> None:
+    assert values.to_json(value) == (value, False)
+
+
+@given(st.binary())
+def test_bytes_are_tagged(content: bytes) -> None:
+    tag = {"$bytes": base64.b64encode(content).decode()}
+    assert values.to_json(content) == (tag, True)
+    assert values.to_json({"a": [content]}) == ({"a": [tag]}, True)
+
+
+def test_tuples_come_back_as_lists_and_keys_as_texts() -> None:
+    content, tagged = values.to_json({1: (b"a", "b")})
+    assert values.from_json(content, tagged) == {"1": [b"a", "b"]}
+
+
+def test_what_json_cannot_hold_beside_bytes_is_named_with_its_place() -> None:
+    with pytest.raises(values.NotSerializable, match=r"set at \.a\[1\]"):
+        values.to_json({"a": [b"", {1, 2}]})
+
+
+def test_people_get_bytes_as_base64_text() -> None:
+    assert values.dump({"a": b"\x00", "b": [1, None]}) == b'{"a":"AA==","b":[1,null]}'
+
+
+def test_what_cannot_be_shown_as_json_is_not_serializable() -> None:
+    with pytest.raises(values.NotSerializable, match="object"):
+        values.dump({"a": object()})
+
+
+@given(nested(SCALARS))
+def test_what_people_get_is_the_value_as_json(value: Any) -> None:
+    assert orjson.loads(values.dump(value)) == value

@@ -1,0 +1,140 @@
+"""Records as releases have written them, by wire name: they must decode for ever.
+
+A sample is never changed. An event that gains a field or an upcaster gets a further sample.
+"""
+
+SAMPLES: tuple[tuple[str, bytes], ...] = (
+    (
+        "integration.published",
+        b'{"v":1,"events":[["integration.published",{"integration_id":"integration id","na'
+        b'me":"name","version":7,"definition":"definition"}]]}',
+    ),
+    (
+        "customer.registered",
+        b'{"v":1,"events":[["customer.registered",{"customer_id":"customer id","external_i'
+        b'd":"external id","name":"name"}]]}',
+    ),
+    (
+        "instance.deployed",
+        b'{"v":1,"events":[["instance.deployed",{"instance_id":"instance id","name":"name"'
+        b',"integration_id":"integration id","version":7,"customer_id":"customer id","endp'
+        b'oints":{"Main":"e1"},"sealed":"sealed","api_key_hashes":{"Main":["ab12"]},"rate_'
+        b'limit":10}]]}',
+    ),
+    (
+        "instance.paused",
+        b'{"v":1,"events":[["instance.paused",{"instance_id":"instance id"}]]}',
+    ),
+    (
+        "instance.resumed",
+        b'{"v":1,"events":[["instance.resumed",{"instance_id":"instance id"}]]}',
+    ),
+    (
+        "instance.removed",
+        b'{"v":1,"events":[["instance.removed",{"instance_id":"instance id"}]]}',
+    ),
+    (
+        "webhook.received",
+        b'{"v":1,"events":[["webhook.received",{"endpoint_id":"endpoint id","request":{"me'
+        b'thod":"POST","path":"orders/1","headers":[["Content-Type","text/plain"]],"query"'
+        b':[["a","1"]],"body":"h\xc3\xa9","encoding":"text","body_bytes":3,"content_type":"text/p'
+        b'lain"},"synchronous":true,"reply_to":"reply to","request_no":10,"invoke_url":"in'
+        b'voke url"}]]}',
+    ),
+    (
+        "execution.admitted",
+        b'{"v":1,"events":[["execution.admitted",{"execution_id":"execution id","trigger_p'
+        b'artition":17,"trigger_offset":14,"received_at":1700000000000011,"endpoint_id":"e'
+        b'ndpoint id","instance_id":"instance id","customer_id":"customer id","integration'
+        b'_id":"integration id","version":7,"flow":"flow","request":{"method":"POST","path'
+        b'":"orders/1","headers":[["Content-Type","text/plain"]],"query":[["a","1"]],"body'
+        b'":"h\xc3\xa9","encoding":"text","body_bytes":3,"content_type":"text/plain"},"synchronou'
+        b's":true,"reply_to":"reply to","request_no":10,"invoke_type":"WEBHOOK","invoke_ur'
+        b'l":"invoke url"}]]}',
+    ),
+    (
+        "trigger.refused",
+        b'{"v":1,"events":[["trigger.refused",{"execution_id":"execution id","trigger_part'
+        b'ition":17,"trigger_offset":14,"received_at":1700000000000011,"endpoint_id":"endp'
+        b'oint id","instance_id":"instance id","flow":"flow","reason":"instance_removed","'
+        b'limit":5}]]}',
+    ),
+    (
+        "partition.claimed",
+        b'{"v":1,"events":[["partition.claimed",{"owner":"owner"}]]}',
+    ),
+    (
+        "journal.checkpointed",
+        b'{"v":1,"events":[["journal.checkpointed",{"started_through":{"0":7},"decided_thr'
+        b'ough":{"0":7}}]]}',
+    ),
+    (
+        "execution.started",
+        b'{"v":1,"events":[["execution.started",{"execution_id":"execution id","instance_i'
+        b'd":"instance id","flow":"flow","admission_partition":19,"admission_offset":16,"t'
+        b'rigger_partition":17,"trigger_offset":14}]]}',
+    ),
+    (
+        "step.scheduled",
+        b'{"v":1,"events":[["step.scheduled",{"execution_id":"execution id","step":"step",'
+        b'"loop_path":"loop path","attempt":7,"idempotency_key":"idempotency key"}]]}',
+    ),
+    (
+        "step.retry_scheduled",
+        b'{"v":1,"events":[["step.retry_scheduled",{"execution_id":"execution id","step":"'
+        b'step","loop_path":"loop path","attempt":7,"error":"error","delay_s":1.5}]]}',
+    ),
+    (
+        "step.succeeded",
+        b'{"v":1,"events":[["step.succeeded",{"execution_id":"execution id","step":"step",'
+        b'"result":{"a":[1,null,{"$bytes":"AA=="}]},"loop_path":"loop path","attempt":7,"b'
+        b'ranch":"branch","status":6,"tagged":true,"blob":"blob","started_at":170000000000'
+        b'0010,"ended_at":1700000000000008}]]}',
+    ),
+    (
+        "step.failed",
+        b'{"v":1,"events":[["step.failed",{"execution_id":"execution id","step":"step","er'
+        b'ror":"error","loop_path":"loop path","attempt":7,"ignored":true,"started_at":170'
+        b'0000000000010,"ended_at":1700000000000008}]]}',
+    ),
+    (
+        "state.changed",
+        b'{"v":1,"events":[["state.changed",{"execution_id":"execution id","scope":"cross_'
+        b'flow","owner":"owner","key":"key","value":{"a":[1,null,{"$bytes":"AA=="}]},"tagg'
+        b'ed":true,"removed":true}]]}',
+    ),
+    (
+        "log.written",
+        b'{"v":1,"events":[["log.written",{"execution_id":"execution id","level":"level","'
+        b'message":"message","step":"step","loop_path":"loop path"}]]}',
+    ),
+    (
+        "execution.completed",
+        b'{"v":1,"events":[["execution.completed",{"execution_id":"execution id","response'
+        b'":{"status":201,"content_type":"text/plain","headers":{"x-a":"1"},"result":"ok",'
+        b'"tagged":true,"blob":"key"}}]]}',
+    ),
+    (
+        "execution.failed",
+        b'{"v":1,"events":[["execution.failed",{"execution_id":"execution id","error":"err'
+        b'or","step":"step"}]]}',
+    ),
+    (
+        "admission.decided",
+        b'{"v":1,"events":[["admission.decided",{"reply_to":"reply to","request_no":10,"ex'
+        b'ecution_id":"execution id","reason":"instance_removed","limit":5}]]}',
+    ),
+    (
+        "result.ready",
+        b'{"v":1,"events":[["result.ready",{"reply_to":"reply to","request_no":10,"executi'
+        b'on_id":"execution id","partition":9,"offset":6,"error":"error","response":{"stat'
+        b'us":201,"content_type":"text/plain","headers":{"x-a":"1"},"result":"ok","tagged"'
+        b':true,"blob":"key"}}]]}',
+    ),
+    (
+        "record.dead_lettered",
+        b'{"v":1,"events":[["record.dead_lettered",{"topic":"topic","partition":9,"offset"'
+        b':6,"appended_at":1700000000000011,"key":"key","value":"value","cause":"cause"}]]'
+        b"}",
+    ),
+)
