@@ -1,0 +1,1 @@
+"""Where it is said: takes in records, gives them back in order. One contract, two adapters."""
