@@ -1,0 +1,173 @@
+"""Cleaning: the resolved inputs of a step, coerced to what its action declares; pure.
+
+In: an action and the values that the step's inputs resolved to. Out: every declared input under
+its key, and nothing else. Where a step gives nothing, null or an empty text, the default applies.
+"""
+
+import math
+import re
+from collections.abc import Callable, Mapping
+
+import orjson
+
+from processors.actions import Action, Input, Kind, StepError
+from schemas.definitions import Pair
+from schemas.values import NotSerializable, Value, dump
+
+_SHOWN = 200
+_INTEGER = re.compile(r"[+-]?\d+")
+_NUMERAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_MAX_DIGITS = 300
+_EMPTY: dict[Kind, Callable[[], Value]] = {
+    Kind.TEXT: str,
+    Kind.LIST: list,
+    Kind.PAIRS: list,
+    Kind.CONDITIONS: list,
+    Kind.CONNECTION: dict,
+}
+
+
+class _Unfit(ValueError):
+    """A value that does not fit its kind; the message says what was wanted."""
+
+
+def clean(action: Action, resolved: Mapping[str, Value]) -> dict[str, Value]:
+    """Every declared input of `action`, coerced. Raises StepError with the input and its value."""
+    return {declared.key: _clean_one(declared, resolved) for declared in action.inputs}
+
+
+def to_text(value: Value) -> str:
+    """`value` as Kind.TEXT has it; bytes are read as UTF-8. Raises NotSerializable."""
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    if isinstance(value, bytes | bytearray):
+        return bytes(value).decode(errors="replace")
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e21:
+        return str(int(value))
+    return dump(value).decode()
+
+
+def to_number(value: Value) -> int | float:
+    """`value` as Kind.NUMBER has it. Raises ValueError."""
+    if isinstance(value, str):
+        return _numeral(value.strip())
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise _Unfit("a number")
+    return value
+
+
+def _clean_one(declared: Input, resolved: Mapping[str, Value]) -> Value:
+    value = resolved.get(declared.key)
+    if _is_missing(value):
+        value = declared.default
+        if declared.required and _is_missing(value):
+            raise StepError(f"{_name(declared)} is required, and the step gives none")
+    if value is None:
+        return _EMPTY.get(declared.kind, lambda: None)()
+    try:
+        return _COERCIONS[declared.kind](value)
+    except (_Unfit, NotSerializable) as error:
+        shown = _shown(declared.kind, value)
+        raise StepError(f"{_name(declared)} must be {error}, found {shown}") from error
+
+
+def _is_missing(value: Value) -> bool:
+    return value is None or (isinstance(value, str) and value == "")
+
+
+def _name(declared: Input) -> str:
+    return f"{declared.label} ({declared.key})"
+
+
+def _shown(kind: Kind, value: Value) -> str:
+    if kind is Kind.CONNECTION:
+        return f"a value of type {type(value).__name__}"
+    try:
+        text = dump(value).decode()
+    except NotSerializable:
+        text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+def _as_is(value: Value) -> Value:
+    return value
+
+
+def _to_text(value: Value) -> str:
+    try:
+        return to_text(value)
+    except NotSerializable as error:
+        raise _Unfit("a text, or a value that JSON can hold") from error
+
+
+def _numeral(text: str) -> int | float:
+    if len(text) <= _MAX_DIGITS and _INTEGER.fullmatch(text):
+        return int(text)
+    number = float(text) if _NUMERAL.fullmatch(text) else math.inf
+    if not math.isfinite(number):
+        raise _Unfit("a number")
+    return number
+
+
+def _to_boolean(value: Value) -> bool:
+    if isinstance(value, bool):
+        return value
+    word = value.strip().lower() if isinstance(value, str) else ""
+    if word not in ("true", "false"):
+        raise _Unfit("true or false")
+    return word == "true"
+
+
+def _to_json(value: Value) -> Value:
+    if not isinstance(value, str):
+        return value
+    try:
+        return orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return value
+
+
+def _to_list(value: Value) -> list[Value]:
+    parsed = _to_json(value)
+    if not isinstance(parsed, list | tuple) or isinstance(parsed, Pair):
+        raise _Unfit("a list")
+    return [entry.value if isinstance(entry, Pair) else entry for entry in parsed]
+
+
+def _to_pairs(value: Value) -> list[Pair]:
+    parsed = _to_json(value)
+    if isinstance(parsed, Mapping):
+        return [Pair(str(name), inner) for name, inner in parsed.items()]
+    if not isinstance(parsed, list | tuple) or isinstance(parsed, Pair):
+        raise _Unfit("a list of names and values, or an object")
+    if not all(isinstance(entry, Pair) for entry in parsed):
+        raise _Unfit("a list in which every value has a name")
+    return list(parsed)
+
+
+def _to_conditions(value: Value) -> list[Pair]:
+    if isinstance(value, list | tuple) and all(isinstance(entry, Pair) for entry in value):
+        return list(value)
+    raise _Unfit("a list of conditions, each under the name of its branch")
+
+
+def _to_connection(value: Value) -> dict[str, Value]:
+    parsed = _to_json(value)
+    if not isinstance(parsed, Mapping):
+        raise _Unfit("a connection with fields")
+    return dict(parsed)
+
+
+_COERCIONS: dict[Kind, Callable[[Value], Value]] = {
+    Kind.ANY: _as_is,
+    Kind.TEXT: _to_text,
+    Kind.NUMBER: to_number,
+    Kind.BOOLEAN: _to_boolean,
+    Kind.JSON: _to_json,
+    Kind.LIST: _to_list,
+    Kind.PAIRS: _to_pairs,
+    Kind.CONDITIONS: _to_conditions,
+    Kind.CONNECTION: _to_connection,
+}

@@ -1,0 +1,238 @@
+"""Code: JavaScript of a flow's author, run in a sandbox process with limits.
+
+The code sets `module.exports` (or `export default`) to a function of `(context, stepResults)`. Its
+promise gives `{data, statusCode?, executionState?, instanceState?, crossFlowState?}`: `data` is
+the step's result, and a state is merged into the persisted one, where null removes a key.
+Bytes go in and come out as `{"type": "Buffer", "data": [numbers]}` (platform-behaviour, 2.1).
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import orjson
+
+from processors.actions import (
+    Action,
+    Change,
+    Context,
+    Input,
+    Kind,
+    LogLine,
+    Outcome,
+    Runs,
+    StepError,
+    World,
+)
+from processors.components import code_processes
+from processors.components.code_processes import Limits
+from processors.components.redaction import without_secrets
+from schemas.events import Scope
+from schemas.values import Value
+
+MAX_RESULT_BYTES = 50 * 1024 * 1024
+_MAX_MESSAGE_CHARS = 2_000
+_EXPORT_DEFAULT = re.compile(r"^[ \t]*export[ \t]+default[ \t]+", re.MULTILINE)
+_NULLS = frozenset(("null", "null was thrown"))  # what the engine throws when an error has no room
+_LINE = re.compile(r"<input>:(\d+)")
+_LONE_SURROGATE = re.compile(r"(?<!\\)((?:\\\\)*)\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
+_STATES = {
+    "executionState": Scope.EXECUTION,
+    "instanceState": Scope.FLOW,
+    "crossFlowState": Scope.CROSS_FLOW,
+}
+_FROM_PAYLOAD = (
+    "customer",
+    "instance",
+    "integration",
+    "user",
+    "flow",
+    "webhookUrls",
+    "webhookApiKeys",
+    "invokeUrl",
+    "startedAt",
+    "globalDebug",
+)
+
+
+def _run_code(inputs: Mapping[str, Any], context: Context, world: World) -> Outcome:
+    limits = Limits(
+        time_s=world.code_timeout_s,
+        memory_bytes=world.code_memory_bytes,
+        result_bytes=MAX_RESULT_BYTES,
+    )
+    code = _as_script(inputs["code"]).encode(errors="replace")
+    try:
+        answer = code_processes.POOL.run(code, _given(inputs, context), limits)
+    except code_processes.Ended as ended:
+        raise StepError(_why_ended(ended, limits)) from ended
+    except code_processes.Rejected as rejected:
+        message = _message(rejected.report, limits)
+        raise StepError(without_secrets(message, context.secrets)) from rejected
+    return _outcome(_loaded(answer), context)
+
+
+def _as_script(code: str) -> str:
+    """ES modules cannot give their exports away here: `export default` becomes an assignment."""
+    if "module.exports" in code:
+        return code
+    return _EXPORT_DEFAULT.sub("module.exports = ", code, count=1)
+
+
+def _given(inputs: Mapping[str, Any], context: Context) -> bytes:
+    states = {name: dict(context.state(scope)) for name, scope in _STATES.items()}
+    known = {
+        **{name: context.payload[name] for name in _FROM_PAYLOAD if name in context.payload},
+        **states,
+        "executionId": context.payload.get("executionId", context.execution_id),
+        "stepName": context.step,
+        "loopPath": context.loop_path,
+        "attemptNumber": context.attempt,
+        "configVars": dict(context.config),
+        "data": inputs["data"],
+    }
+    said = {"context": known, "stepResults": dict(context.results)}
+    try:
+        return orjson.dumps(said, default=_as_buffer, option=orjson.OPT_NON_STR_KEYS)
+    except TypeError as error:
+        raise StepError(f"The results of earlier steps cannot be given to code: {error}") from error
+
+
+def _as_buffer(value: object) -> Value:
+    if isinstance(value, bytes | bytearray):
+        return {"type": "Buffer", "data": list(value)}
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} is not a JSON value")
+
+
+def _why_ended(ended: code_processes.Ended, limits: Limits) -> str:
+    if ended.timed_out:
+        return _too_long(limits)
+    return "The code ended its sandbox, most likely by a value nested too deep"
+
+
+def _too_long(limits: Limits) -> str:
+    return f"The code took longer than {limits.time_s:g} s"
+
+
+def _message(report: bytes, limits: Limits) -> str:
+    """One sentence from what the engine reports: its own limits by name, else error and line."""
+    told = orjson.loads(_LONE_SURROGATE.sub(r"\1\\ufffd", report.decode(errors="replace")))
+    lines = str(told["message"]).strip().splitlines() or ["null"]
+    message = lines[0][:_MAX_MESSAGE_CHARS]
+    if message == "InternalError: interrupted":
+        return _too_long(limits)
+    memory = f"The code needs more than {limits.memory_bytes // 1024**2} MiB of memory"
+    if message == "InternalError: out of memory":
+        return memory
+    if message in _NULLS or message.startswith("(Failed obtaining"):
+        return f"{memory}, or it threw null"
+    at = _LINE.search(str(told["stack"]))
+    return f"{message} (line {at[1]})" if at else message
+
+
+def _loaded(answer: bytes) -> Mapping[str, Value]:
+    try:
+        loaded = orjson.loads(answer)
+    except orjson.JSONDecodeError:
+        loaded = _repaired(answer)
+    try:
+        orjson.dumps([[[[[[[[loaded]]]]]]]])  # the log holds what nests up to 254 levels
+    except TypeError as error:
+        raise StepError(f"The code's result cannot be kept: {error}") from error
+    if not isinstance(loaded, dict):
+        raise StepError("The code changed how values become JSON, so its result cannot be read")
+    return _with_bytes(loaded) if b'"Buffer"' in answer else loaded
+
+
+def _repaired(answer: bytes) -> Value:
+    """Half of a surrogate pair is a text in JavaScript, but not in UTF-8."""
+    try:
+        return orjson.loads(_LONE_SURROGATE.sub(r"\1\\ufffd", answer.decode(errors="replace")))
+    except orjson.JSONDecodeError as error:
+        raise StepError(f"The code's result is no JSON that can be kept: {error}") from error
+
+
+def _outcome(answer: Mapping[str, Value], context: Context) -> Outcome:
+    returned = answer.get("result")
+    returned = returned if isinstance(returned, dict) else {}
+    return Outcome(
+        result=returned.get("data"),
+        status=_status(returned.get("statusCode")),
+        changes=tuple(_changes(returned)),
+        logs=tuple(_logs(answer.get("logs"), context.secrets)),
+    )
+
+
+def _with_bytes(value: Value) -> Value:
+    if isinstance(value, list):
+        return [_with_bytes(inner) for inner in value]
+    if not isinstance(value, dict):
+        return value
+    if value.keys() == {"type", "data"} and value["type"] == "Buffer":
+        return _as_bytes(value)
+    return {key: _with_bytes(inner) for key, inner in value.items()}
+
+
+def _as_bytes(value: dict[str, Value]) -> Value:
+    data = value["data"]
+    if isinstance(data, list) and all(type(one) is int and 0 <= one < 256 for one in data):
+        return bytes(data)
+    return value
+
+
+def _status(status: Value) -> int | None:
+    if status is None:
+        return None
+    if type(status) is not int or not 200 <= status <= 599:
+        raise StepError(f"statusCode must be a number from 200 to 599, found {str(status)[:100]}")
+    return status
+
+
+def _changes(returned: Mapping[str, Value]) -> Iterator[Change]:
+    for name, scope in _STATES.items():
+        state = returned.get(name)
+        if state is None:
+            continue
+        if not isinstance(state, dict):
+            raise StepError(f"{name} must be an object, found {str(state)[:100]}")
+        for key, value in state.items():
+            yield Change(scope, key, value, removed=value is None)
+
+
+def _logs(lines: Value, secrets: frozenset[str]) -> Iterator[LogLine]:
+    for line in lines if isinstance(lines, list) else ():
+        match line:
+            case [str(level), str(message)]:
+                yield LogLine(level, without_secrets(message, secrets))
+
+
+ACTIONS = (
+    Action(
+        component="code",
+        key="runCode",
+        label="Code Block",
+        description="Runs JavaScript and gives the data that it returns.",
+        perform=_run_code,
+        runs=Runs.THREAD,
+        inputs=(
+            Input(
+                key="code",
+                label="Code",
+                required=True,
+                description="A function of the execution's context and the results of earlier "
+                "steps. It returns an object; its `data` is the result of this step.",
+                example="module.exports = async ({ logger, configVars }, stepResults) => "
+                "({ data: stepResults.getOrder.results.id });",
+            ),
+            Input(
+                key="data",
+                label="Data",
+                kind=Kind.ANY,
+                description="A value that the code finds as `context.data`.",
+                example='{"limit": 10}',
+            ),
+        ),
+    ),
+)

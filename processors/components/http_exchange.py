@@ -1,0 +1,227 @@
+"""HTTP exchanges: a call carried out, with retries and redirects; takes a call, gives the answer.
+
+The answer's body is read to a bound, also where it comes compressed.
+"""
+
+import asyncio
+import zlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import httpx
+
+MAX_REDIRECTS = 5
+MAX_TOTAL_S = 900
+_MAX_SHOWN_BODY_BYTES = 1024
+_BACKOFF_BASE_S = 0.1
+_IDEMPOTENT = frozenset(("GET", "PUT", "DELETE", "HEAD", "OPTIONS"))
+_CREDENTIALS = frozenset(("authorization", "cookie", "proxy-authorization"))
+
+ERRORS = (httpx.HTTPError, httpx.InvalidURL, UnicodeError)
+"""What httpx raises for requests that cannot be made or answered."""
+
+
+class Failed(Exception):
+    """A call, or one attempt at it, came to nothing.
+
+    `status` is 0 where there was no answer; `final` where another attempt cannot help.
+    """
+
+    def __init__(
+        self, message: str, *, status: int = 0, timed_out: bool = False, final: bool = False
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.timed_out = timed_out
+        self.final = final
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retries:
+    """How often a failed attempt is followed by another, and after which pause."""
+
+    most: int = 0
+    delay_s: float = 0.0
+    on_all_errors: bool = False
+    exponential: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """What is sent, worked out once for all attempts. `shown` is the URL as messages name it.
+
+    `credentials` are the names of headers, in lower case, that no other origin may see.
+    """
+
+    method: str
+    url: httpx.URL
+    shown: str
+    headers: dict[str, str]
+    content: bytes | None
+    timeout_s: float
+    verify: bool
+    max_bytes: int
+    retries: Retries
+    credentials: frozenset[str]
+    secrets: frozenset[str]
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.shown}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    status: int
+    reason: str
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def content_type(self) -> str:
+        return self.headers.get("content-type", "")
+
+
+async def carry_out(call: Call, client: httpx.AsyncClient) -> Answer:
+    """The answer with a 2xx status. Raises Failed, and whatever the client's guard raises."""
+    try:
+        async with asyncio.timeout(MAX_TOTAL_S):
+            return await _attempts(call, client)
+    except TimeoutError as error:
+        raise Failed(f"{call} with its retries took longer than {MAX_TOTAL_S} s") from error
+
+
+async def _attempts(call: Call, client: httpx.AsyncClient) -> Answer:
+    for attempt in range(1, call.retries.most + 1):
+        try:
+            return await _in_time(call, client)
+        except Failed as failed:
+            if not _is_retried(call, failed):
+                raise
+        await asyncio.sleep(pause_s(call.retries, attempt))
+    return await _in_time(call, client)
+
+
+def _is_retried(call: Call, failed: Failed) -> bool:
+    """The rule of axios-retry 3: lost connections, and 5xx of methods that may be repeated."""
+    if failed.final:
+        return False
+    if call.retries.on_all_errors:
+        return True
+    if failed.status:
+        return failed.status >= 500 and call.method in _IDEMPOTENT
+    return not failed.timed_out
+
+
+def pause_s(retries: Retries, attempt: int) -> float:
+    """The pause after attempt 1, 2, 3: d, d, d; with exponential back-off d, 2d, 4d."""
+    if not retries.exponential:
+        return max(0.0, retries.delay_s)
+    return min(
+        float(MAX_TOTAL_S), (retries.delay_s or _BACKOFF_BASE_S) * 2.0 ** min(attempt - 1, 32)
+    )
+
+
+async def _in_time(call: Call, client: httpx.AsyncClient) -> Answer:
+    try:
+        async with asyncio.timeout(call.timeout_s):
+            return await _follow(call, client)
+    except TimeoutError as error:
+        message = f"{call} gave no complete answer in {call.timeout_s:g} s"
+        raise Failed(message, timed_out=True) from error
+    except ERRORS as error:
+        unsendable = isinstance(error, httpx.LocalProtocolError | httpx.UnsupportedProtocol)
+        message = f"{call} failed: {error or type(error).__name__}"
+        raise Failed(message, final=unsendable) from error
+
+
+async def _follow(call: Call, client: httpx.AsyncClient) -> Answer:
+    headers = [(name.encode(), value.encode()) for name, value in call.headers.items()]
+    request = httpx.Request(call.method, call.url, headers=headers, content=call.content)
+    for _ in range(MAX_REDIRECTS + 1):
+        request.extensions = {"verify": call.verify}
+        response = await client.send(request, stream=True, follow_redirects=False)
+        try:
+            if response.next_request is None:
+                return await _read(call, response)
+            request = _redirected(call, request, response.next_request)
+        finally:
+            await response.aclose()
+    raise Failed(f"{call} was redirected more than {MAX_REDIRECTS} times", final=True)
+
+
+def _redirected(call: Call, before: httpx.Request, after: httpx.Request) -> httpx.Request:
+    """The next request; one to another origin loses every header that holds a secret."""
+    if not _is_trusted_alike(before.url, after.url):
+        for name, value in list(after.headers.items()):
+            named = name in _CREDENTIALS or name in call.credentials
+            if named or any(secret and secret in value for secret in call.secrets):
+                del after.headers[name]
+    return after
+
+
+def _is_trusted_alike(before: httpx.URL, after: httpx.URL) -> bool:
+    if (before.scheme, before.host, before.port) == (after.scheme, after.host, after.port):
+        return True
+    upgraded = (before.scheme, after.scheme) == ("http", "https")
+    return upgraded and before.host == after.host and before.port is None and after.port is None
+
+
+async def _read(call: Call, response: httpx.Response) -> Answer:
+    if not response.is_success:
+        message = await _refusal(call, response)
+        raise Failed(message, status=response.status_code)
+    return Answer(
+        status=response.status_code,
+        reason=response.reason_phrase,
+        headers=dict(response.headers),
+        body=await _body(call, response),
+    )
+
+
+async def _body(call: Call, response: httpx.Response) -> bytes:
+    body = bytearray()
+    async for chunk in _decoded(call, response, call.max_bytes):
+        body += chunk
+        if len(body) > call.max_bytes:
+            raise Failed(f"{call} answered with more than {call.max_bytes} bytes", final=True)
+    return bytes(body)
+
+
+async def _refusal(call: Call, response: httpx.Response) -> str:
+    """Names the status, the call and the first KB of the body; the rest is not read."""
+    body = bytearray()
+    async for chunk in _decoded(call, response, _MAX_SHOWN_BODY_BYTES):
+        body += chunk
+        if len(body) >= _MAX_SHOWN_BODY_BYTES:
+            break
+    shown = body[:_MAX_SHOWN_BODY_BYTES].decode(errors="replace") or "(no body)"
+    return f"Request failed with status code {response.status_code}: {call}: {shown}"
+
+
+async def _decoded(call: Call, response: httpx.Response, limit: int) -> AsyncIterator[bytes]:
+    """The body's bytes; a compressed chunk gives at most `limit` + 1, so that no bomb goes off."""
+    encoding = response.headers.get("content-encoding", "identity").strip().lower()
+    stream = response.stream
+    assert isinstance(stream, httpx.AsyncByteStream)
+    if encoding == "identity":
+        async for chunk in stream:
+            yield chunk
+    elif encoding in ("gzip", "x-gzip", "deflate"):
+        async for chunk in _unpacked(call, stream, limit):
+            yield chunk
+    else:
+        message = f"{call} answered with content encoding {encoding!r}, which was not asked for"
+        raise Failed(message, final=True)
+
+
+async def _unpacked(call: Call, stream: httpx.AsyncByteStream, limit: int) -> AsyncIterator[bytes]:
+    unpack = zlib.decompressobj(zlib.MAX_WBITS | 32)
+    received = 0
+    try:
+        async for chunk in stream:
+            received += len(chunk)
+            yield unpack.decompress(chunk, limit + 1)
+    except zlib.error as error:
+        raise Failed(f"{call} answered with a damaged compressed body: {error}") from error
+    if received and not unpack.eof:
+        raise Failed(f"{call} answered with a compressed body that is cut off")

@@ -1,0 +1,42 @@
+"""Log: lines that a flow's author writes into the log of the execution; pure."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from processors.actions import Action, Context, Input, LogLine, Outcome, StepError
+
+MAX_CHARS = 4096
+LEVELS = ("trace", "debug", "info", "warn", "error", "fatal")
+
+
+def _write(inputs: Mapping[str, Any], _context: Context) -> Outcome:
+    level = inputs["level"].strip().lower()
+    if level not in LEVELS:
+        raise StepError(f"Level (level) is one of {', '.join(LEVELS)}, found {level[:100]!r}")
+    return Outcome(logs=(LogLine(level, inputs["message"][:MAX_CHARS]),))
+
+
+ACTIONS = (
+    Action(
+        component="log",
+        key="writeLog",
+        label="Write Log Message",
+        description="Writes a line to the execution's log.",
+        perform=_write,
+        inputs=(
+            Input(
+                key="level",
+                label="Level",
+                default="info",
+                description=f"One of {', '.join(LEVELS)}.",
+                example="warn",
+            ),
+            Input(
+                key="message",
+                label="Message",
+                description=f"What the line says; cut after {MAX_CHARS} characters.",
+                example="Order 17 has no lines",
+            ),
+        ),
+    ),
+)

@@ -1,0 +1,49 @@
+"""Registry: every built-in action by its component and key; a table made of the component files."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from processors.actions import Action
+from processors.components import (
+    branch,
+    code,
+    collection_tools,
+    http,
+    log,
+    loop,
+    persist_data,
+    sleep,
+    stop_execution,
+    webhook_triggers,
+)
+
+_FILES = (
+    branch,
+    code,
+    collection_tools,
+    http,
+    log,
+    loop,
+    persist_data,
+    sleep,
+    stop_execution,
+    webhook_triggers,
+)
+
+ACTIONS: Mapping[tuple[str, str], Action] = MappingProxyType(
+    {(action.component, action.key): action for file in _FILES for action in file.ACTIONS}
+)
+
+
+def find(component: str, action: str) -> Action | None:
+    """The action that a step names, None where there is none."""
+    return ACTIONS.get((component, action))
+
+
+def known() -> Mapping[str, frozenset[str]]:
+    """The keys of each component's actions."""
+    keys: dict[str, set[str]] = defaultdict(set)
+    for component, action in ACTIONS:
+        keys[component].add(action)
+    return {component: frozenset(actions) for component, actions in keys.items()}

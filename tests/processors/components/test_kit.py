@@ -1,0 +1,56 @@
+"""What the tests of components share: a context, and an action run as the engine runs it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from processors import cleaning, registry
+from processors.actions import Action, Context, Outcome
+from schemas.events import BodyEncoding, Request, Scope
+from schemas.instants import Instant
+from schemas.values import Value
+
+REQUEST = Request(
+    method="POST",
+    path="",
+    headers=[],
+    query=[],
+    body="",
+    encoding=BodyEncoding.TEXT,
+    body_bytes=0,
+)
+
+
+def context(*, state: Mapping[Scope, Mapping[str, Value]] | None = None, **given: Any) -> Context:
+    """A context in which nothing has happened yet, but for what is `given`."""
+    kept = state or {}
+    defaults: dict[str, Any] = {
+        "execution_id": "e-1",
+        "instance_id": "i-1",
+        "flow": "Flow 1",
+        "step": "step",
+        "loop_path": "",
+        "attempt": 1,
+        "now": Instant(1_700_000_000_000_000),
+        "payload": {},
+        "request": REQUEST,
+        "results": {},
+        "state": lambda scope: kept.get(scope, {}),
+        "idempotency_key": "key-1",
+    }
+    return Context(**defaults | given)
+
+
+def action(component: str, key: str) -> Action:
+    found = registry.find(component, key)
+    assert found is not None
+    return found
+
+
+def run(
+    component: str, key: str, inputs: Mapping[str, Value], within: Context | None = None
+) -> Outcome:
+    """The outcome of an inline action on inputs as a step resolves them."""
+    named = action(component, key)
+    outcome = named.perform(cleaning.clean(named, inputs), within or context())
+    assert isinstance(outcome, Outcome)
+    return outcome

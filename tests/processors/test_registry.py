@@ -1,0 +1,64 @@
+"""The registry: every built-in action, described well enough for someone who writes a flow."""
+
+import pytest
+
+from processors import registry
+from processors.actions import Action, Runs
+
+PROMISED = {
+    "branch": {"branchOnExpression", "branchOnValue", "selectExecutedStepResult"},
+    "code": {"runCode"},
+    "collection-tools": {"createObject"},
+    "http": {"httpGet", "httpPost", "httpPut", "httpPatch", "httpDelete", "httpRequest"},
+    "log": {"writeLog"},
+    "loop": {"loopOverItems", "loopNTimes", "breakLoop"},
+    "persist-data": {
+        "getExecutionValue",
+        "saveCrossFlowValue",
+        "appendExecutionValueToList",
+        "getCrossFlowValue",
+        "getInstanceValue",
+        "saveInstanceValue",
+        "saveExecutionValue",
+        "removeCrossFlowValue",
+        "incrementExecutionValue",
+        "listInstanceKeys",
+    },
+    "sleep": {"sleep"},
+    "stop-execution": {"stopExecution"},
+    "webhook-triggers": {"webhook"},
+}
+
+
+def test_every_promised_action_is_known() -> None:
+    known = registry.known()
+    assert known.keys() == PROMISED.keys()
+    for component, actions in PROMISED.items():
+        assert actions <= known[component]
+
+
+def test_an_action_is_found_by_component_and_key() -> None:
+    found = registry.find("http", "httpGet")
+    assert found is not None
+    assert (found.component, found.key) == ("http", "httpGet")
+    assert registry.find("http", "httpFetch") is None
+    assert registry.find("ftp", "httpGet") is None
+
+
+@pytest.mark.parametrize("action", registry.ACTIONS.values(), ids=lambda action: action.key)
+def test_every_input_is_described_with_an_example(action: Action) -> None:
+    assert action.label
+    assert action.description
+    for declared in action.inputs:
+        assert declared.label, declared.key
+        assert declared.description, declared.key
+        assert declared.example, declared.key
+    keys = [declared.key for declared in action.inputs]
+    assert len(keys) == len(set(keys))
+
+
+def test_only_requests_touch_the_world() -> None:
+    touching = {action.component for action in registry.ACTIONS.values() if action.touches_world}
+    assert touching == {"http"}
+    inline = [a for a in registry.ACTIONS.values() if a.runs is Runs.INLINE]
+    assert not any(action.touches_world for action in inline)
