@@ -1,0 +1,122 @@
+"""Rows: what a batch of records does to the tables, as values. Pure.
+
+A row's fields are the columns of its table, under the same names.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from schemas import events
+from schemas.instants import Instant
+
+
+class Status(StrEnum):
+    """The states of an execution. `refused` is not one of a row: refusals have their own table."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELED = "canceled"
+    REFUSED = "refused"
+
+
+class StepStatus(StrEnum):
+    """The states of a step's run; the last three are final."""
+
+    RUNNING = "running"
+    RETRYING = "retrying"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    IGNORED = "ignored"
+
+
+OPEN_STEP = (StepStatus.RUNNING, StepStatus.RETRYING)
+
+
+@dataclass(slots=True)
+class ExecutionRow:
+    """What a batch says of one execution; fields are columns, None is what it does not say."""
+
+    id: str
+    status: str | None = None
+    flow: str | None = None
+    instance_id: str | None = None
+    received_at: int | None = None
+    endpoint_id: str | None = None
+    customer_id: str | None = None
+    integration_id: str | None = None
+    version: int | None = None
+    invoke_type: str | None = None
+    invoke_url: str | None = None
+    request: str | None = None
+    synchronous: bool | None = None
+    replay_for: str | None = None
+    started_at: int | None = None
+    ended_at: int | None = None
+    error: str | None = None
+    error_step: str | None = None
+
+
+@dataclass(slots=True)
+class StepRow:
+    """The latest attempt of one run of a step; `started_at` None keeps what is known."""
+
+    execution_id: str
+    step: str
+    loop_path: str
+    position: int
+    status: str
+    attempt: int
+    branch: str | None = None
+    result: str | None = None
+    tagged: bool = False
+    blob: str | None = None
+    error: str | None = None
+    started_at: int | None = None
+    ended_at: int | None = None
+
+
+@dataclass(slots=True)
+class LogRow:
+    execution_id: str
+    position: int
+    at: int
+    level: str
+    message: str
+    step: str
+    loop_path: str
+
+
+@dataclass(slots=True)
+class RefusalRow:
+    trigger_partition: int
+    trigger_offset: int
+    execution_id: str
+    endpoint_id: str
+    instance_id: str | None
+    flow: str
+    reason: str
+    rate_limit: int
+    received_at: int
+
+
+@dataclass(slots=True)
+class Changes:
+    """What a batch of records does to the tables, at most one row for each execution and step.
+
+    `definitions` are events in log order: there are few of them.
+    """
+
+    executions: dict[str, ExecutionRow] = field(default_factory=dict)
+    steps: dict[tuple[str, str, str], StepRow] = field(default_factory=dict)
+    log_lines: list[LogRow] = field(default_factory=list)
+    refusals: list[RefusalRow] = field(default_factory=list)
+    definitions: list[tuple[events.Event, Instant]] = field(default_factory=list)
+    events: int = 0
+
+    def execution(self, execution_id: str) -> ExecutionRow:
+        row = self.executions.get(execution_id)
+        if row is None:
+            row = self.executions[execution_id] = ExecutionRow(execution_id)
+        return row

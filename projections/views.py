@@ -1,0 +1,286 @@
+"""Views: how the records of the log become rows. Pure; takes in records, gives out rows.
+
+What a reader ignores, exactly and in constant memory:
+
+- admissions: every event names the position of its trigger. Per partition of admissions and per
+  partition of triggers, an event whose trigger offset is not above the highest so far is a repeat.
+- executions: the offset of a PartitionClaimed record is the partition's claim from there on. A
+  record that carries an older claim comes from a worker that has lost the partition, and is
+  ignored whole. (A newer claim can only be seen where retention has removed the claiming record.)
+- executions: an ExecutionStarted whose admission offset is not above the highest so far, per
+  partition of admissions, is a repeat. Once an execution has ended, nothing of it changes; nor
+  does a step that has succeeded, failed or been ignored: first in the log wins.
+
+Claim and highest offsets are the fold's `State` and are stored with the offset, so that a batch of
+records gives the same rows however the log is cut. Admissions and executions are not ordered to
+one another: each fills its own columns of `executions`, and the order does not matter.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from eventlog.log import Record
+from projections.rows import (
+    OPEN_STEP,
+    Changes,
+    ExecutionRow,
+    LogRow,
+    RefusalRow,
+    Status,
+    StepRow,
+    StepStatus,
+)
+from schemas import codec, events
+from schemas.errors import Poison
+from schemas.topics import ADMISSIONS, DEFINITIONS, EXECUTIONS
+
+TOPICS = (DEFINITIONS, ADMISSIONS, EXECUTIONS)
+
+NO_CLAIM = -1
+_INDEX_BITS = 20
+"""Up to a million events of one record keep their order in `position`."""
+
+
+@dataclass(slots=True)
+class State:
+    """What reading one partition needs to remember. `highest` is by source partition."""
+
+    claim: int = NO_CLAIM
+    highest: dict[int, int] = field(default_factory=dict)
+
+    def is_new(self, partition: int, offset: int) -> bool:
+        """Whether this source position is above all so far; from now on it counts."""
+        if offset <= self.highest.get(partition, -1):
+            return False
+        self.highest[partition] = offset
+        return True
+
+    def copy(self) -> "State":
+        return State(self.claim, dict(self.highest))
+
+    def dump(self) -> str:
+        highest = {str(partition): offset for partition, offset in self.highest.items()}
+        return orjson.dumps({"claim": self.claim, "highest": highest}).decode()
+
+
+def load_state(text: str) -> State:
+    """The inverse of `State.dump`."""
+    stored = orjson.loads(text)
+    return State(stored["claim"], {int(key): value for key, value in stored["highest"].items()})
+
+
+def fold(state: State, records: Iterable[Record], changes: Changes) -> None:
+    """Fold `records` of one partition, in order, into `state` and `changes`.
+
+    Raises Poison for a record that does not decode or holds values of a wrong type; both are
+    then to be thrown away and the records folded without it.
+    """
+    for record in records:
+        envelope = codec.decode(record.value)
+        try:
+            _FOLDS[record.topic](state, record, envelope, changes)
+        except (TypeError, ValueError, AttributeError) as error:
+            raise Poison(f"an event with a value of a wrong type: {error}") from error
+        changes.events += len(envelope.events)
+
+
+def forget_ended(changes: Changes, ended: Iterable[str]) -> None:
+    """Take out of `changes` what it says of executions that had ended before; admissions stay."""
+    gone = set(ended)
+    for execution_id in gone:
+        row = changes.executions[execution_id]
+        row.status = row.started_at = row.ended_at = row.error = row.error_step = None
+    if gone:
+        changes.steps = {key: row for key, row in changes.steps.items() if key[0] not in gone}
+        changes.log_lines = [row for row in changes.log_lines if row.execution_id not in gone]
+
+
+def _fold_definitions(
+    state: State, record: Record, envelope: codec.Envelope, changes: Changes
+) -> None:
+    changes.definitions += [(event, record.at) for event in envelope.events]
+
+
+def _fold_admissions(
+    state: State, record: Record, envelope: codec.Envelope, changes: Changes
+) -> None:
+    for event in envelope.events:
+        match event:
+            case events.ExecutionAdmitted():
+                if state.is_new(event.trigger_partition, event.trigger_offset):
+                    _admit(event, changes.execution(event.execution_id))
+            case events.TriggerRefused():
+                if state.is_new(event.trigger_partition, event.trigger_offset):
+                    changes.refusals.append(_refusal(event))
+
+
+def _admit(event: events.ExecutionAdmitted, row: ExecutionRow) -> None:
+    if row.received_at is not None:
+        return
+    row.flow = event.flow
+    row.instance_id = event.instance_id
+    row.received_at = event.received_at
+    row.endpoint_id = event.endpoint_id
+    row.customer_id = event.customer_id
+    row.integration_id = event.integration_id
+    row.version = event.version
+    row.invoke_type = event.invoke_type
+    row.invoke_url = event.invoke_url
+    row.request = orjson.dumps(event.request).decode()
+    row.synchronous = event.synchronous
+
+
+def _refusal(event: events.TriggerRefused) -> RefusalRow:
+    return RefusalRow(
+        trigger_partition=event.trigger_partition,
+        trigger_offset=event.trigger_offset,
+        execution_id=event.execution_id,
+        endpoint_id=event.endpoint_id,
+        instance_id=event.instance_id,
+        flow=event.flow,
+        reason=event.reason,
+        rate_limit=event.limit,
+        received_at=event.received_at,
+    )
+
+
+def _fold_executions(
+    state: State, record: Record, envelope: codec.Envelope, changes: Changes
+) -> None:
+    claim = NO_CLAIM if envelope.claim is None else envelope.claim
+    if envelope.events and type(envelope.events[0]) is events.PartitionClaimed:
+        claim = record.offset
+    if claim < state.claim:
+        return
+    state.claim = claim
+    first = record.offset << _INDEX_BITS
+    for position, event in enumerate(envelope.events, first):
+        if type(event) is events.ExecutionStarted and not state.is_new(
+            event.admission_partition, event.admission_offset
+        ):
+            continue
+        apply = _APPLY.get(type(event))
+        if apply is not None:
+            apply(event, record.at, position, changes)
+
+
+def _started(event: events.ExecutionStarted, at: int, position: int, changes: Changes) -> None:
+    row = changes.execution(event.execution_id)
+    if row.ended_at is None and row.started_at is None:
+        row.status = Status.RUNNING
+        row.started_at = at
+        row.flow = event.flow
+        row.instance_id = event.instance_id
+
+
+def _ended(
+    event: events.ExecutionCompleted | events.ExecutionFailed,
+    at: int,
+    position: int,
+    changes: Changes,
+) -> None:
+    row = changes.execution(event.execution_id)
+    if row.ended_at is not None:
+        return
+    row.ended_at = at
+    if isinstance(event, events.ExecutionFailed):
+        row.status = Status.FAILED
+        row.error = _storable(event.error)
+        row.error_step = event.step
+    else:
+        row.status = Status.SUCCEEDED
+
+
+def _scheduled(event: events.StepScheduled, at: int, position: int, changes: Changes) -> None:
+    row = _open_step(event, position, changes)
+    if row is not None:
+        row.status = StepStatus.RUNNING
+        row.attempt = event.attempt
+        row.error = None
+        row.started_at = at
+
+
+def _retried(event: events.StepRetryScheduled, at: int, position: int, changes: Changes) -> None:
+    row = _open_step(event, position, changes)
+    if row is not None:
+        row.status = StepStatus.RETRYING
+        row.attempt = event.attempt
+        row.error = _storable(event.error)
+
+
+def _succeeded(event: events.StepSucceeded, at: int, position: int, changes: Changes) -> None:
+    row = _open_step(event, position, changes)
+    if row is not None:
+        row.status = StepStatus.SUCCEEDED
+        row.attempt = event.attempt
+        row.branch = event.branch
+        row.result = orjson.dumps(event.result).decode()
+        row.tagged = event.tagged
+        row.blob = event.blob
+        row.error = None
+        row.started_at = at if event.started_at is None else event.started_at
+        row.ended_at = at if event.ended_at is None else event.ended_at
+
+
+def _failed(event: events.StepFailed, at: int, position: int, changes: Changes) -> None:
+    row = _open_step(event, position, changes)
+    if row is not None:
+        row.status = StepStatus.IGNORED if event.ignored else StepStatus.FAILED
+        row.attempt = event.attempt
+        row.error = _storable(event.error)
+        row.started_at = at if event.started_at is None else event.started_at
+        row.ended_at = at if event.ended_at is None else event.ended_at
+
+
+def _logged(event: events.LogWritten, at: int, position: int, changes: Changes) -> None:
+    row = changes.execution(event.execution_id)
+    if row.ended_at is None:
+        message = _storable(event.message)
+        changes.log_lines.append(
+            LogRow(row.id, position, at, event.level, message, event.step, event.loop_path)
+        )
+
+
+_StepEvent = (
+    events.StepScheduled | events.StepRetryScheduled | events.StepSucceeded | events.StepFailed
+)
+
+
+def _open_step(event: _StepEvent, position: int, changes: Changes) -> StepRow | None:
+    """The row of the step's run, or None where it or its execution has ended."""
+    if changes.execution(event.execution_id).ended_at is not None:
+        return None
+    key = (event.execution_id, event.step, event.loop_path)
+    row = changes.steps.get(key)
+    if row is None:
+        row = changes.steps[key] = StepRow(*key, position, StepStatus.RUNNING, event.attempt)
+        return row
+    return row if row.status in OPEN_STEP else None
+
+
+def _storable(text: str) -> str:
+    """PostgreSQL texts cannot hold U+0000."""
+    return text.replace("\x00", "\ufffd")
+
+
+_Fold = Callable[[State, Record, codec.Envelope, Changes], None]
+_FOLDS: dict[str, _Fold] = {
+    DEFINITIONS.name: _fold_definitions,
+    ADMISSIONS.name: _fold_admissions,
+    EXECUTIONS.name: _fold_executions,
+}
+
+_APPLY: dict[type, Callable[[Any, int, int, Changes], None]] = {
+    events.ExecutionStarted: _started,
+    events.StepScheduled: _scheduled,
+    events.StepRetryScheduled: _retried,
+    events.StepSucceeded: _succeeded,
+    events.StepFailed: _failed,
+    events.LogWritten: _logged,
+    events.ExecutionCompleted: _ended,
+    events.ExecutionFailed: _ended,
+}
+"""Events of the journal that change a view; the others are for the workers themselves."""
