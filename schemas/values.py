@@ -84,3 +84,8 @@ def _untag(value: Any) -> Value:
     if isinstance(value, list):
         return [_untag(inner) for inner in value]
     return value
+
+
+def load(content: bytes) -> Any:
+    """What `dump` wrote of a JSON value."""
+    return orjson.loads(content)

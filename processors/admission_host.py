@@ -1,0 +1,160 @@
+"""The IO around admission: takes batches of `triggers`, appends decisions, then the replies.
+
+A batch is answered once its decisions are durable. The window of each endpoint is rebuilt from
+`admissions` when a partition's first batch comes, from one second before that batch's first record.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from eventlog.definitions import Definitions
+from eventlog.log import EventLog, NewRecord, Record
+from processors import admission, replies
+from processors.dead_letters import dead_letter
+from schemas import codec, events
+from schemas.errors import Undecodable
+from schemas.ids import EndpointId
+from schemas.instants import SECOND, Instant
+from schemas.topics import ADMISSIONS, TRIGGERS
+
+CLOCKS_APART = Instant(5 * SECOND)
+"""How far the append times of two partitions may disagree (several brokers, several clocks)."""
+
+_BEGINNING = Instant(0)
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Partition:
+    """What admission knows of one partition of `triggers`."""
+
+    states: dict[EndpointId, admission.State] = field(default_factory=dict)
+    decided: set[int] = field(default_factory=set)
+    """Offsets whose decisions stood on the log when the partition was taken over."""
+    latest: Instant = _BEGINNING
+
+
+class AdmissionHost:
+    """Admission for the partitions that have been assigned to this process."""
+
+    reader = "processors.admission"
+    topic = TRIGGERS
+
+    def __init__(self, log: EventLog, definitions: Definitions) -> None:
+        self._log = log
+        self._definitions = definitions
+        self._partitions: dict[int, _Partition] = {}
+        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def assign(self, partition: int) -> None:
+        """Take over a partition; its window follows with the first batch."""
+        self._partitions.pop(partition, None)
+        await self._definitions.read_to_end()
+
+    def revoke(self, partition: int) -> None:
+        """Forget a partition that now belongs to another process."""
+        self._partitions.pop(partition, None)
+
+    async def on_batch(self, partition: int, records: Sequence[Record]) -> None:
+        """Decide on `records` in order; return when every decision is durable."""
+        known = self._partitions.get(partition)
+        if known is None:
+            known = await self._recover(partition, records[0])
+            self._partitions[partition] = known
+        appends: list[NewRecord] = []
+        answers: list[replies.Reply] = []
+        for record in records:
+            if record.offset in known.decided:
+                known.decided.discard(record.offset)
+                continue
+            for event in await self._decide(known, record, appends):
+                if isinstance(event, events.AdmissionDecided):
+                    answers.append(event)
+                else:
+                    appends.append(_admission(event))
+        await self._log.append(appends)
+        if answers:
+            self._watch(self._log.append(replies.records_of(answers)))
+
+    async def _decide(
+        self, known: _Partition, record: Record, appends: list[NewRecord]
+    ) -> list[events.Event]:
+        try:
+            said = codec.decode(record.value).events
+        except Undecodable as cause:
+            _logger.error("triggers/%d offset %d: %s", record.partition, record.offset, cause)
+            appends.append(dead_letter(record, cause))
+            return []
+        decided: list[events.Event] = []
+        for event in said:
+            if not isinstance(event, events.WebhookReceived):
+                continue
+            catalog = self._definitions.catalog
+            if catalog.endpoint(event.endpoint_id) is None:
+                await self._definitions.read_to_end()
+            known.latest = max(known.latest, record.at)
+            state = known.states.get(event.endpoint_id, admission.INITIAL)
+            new = admission.decide(
+                state,
+                event,
+                known.latest,
+                catalog=catalog,
+                partition=record.partition,
+                offset=record.offset,
+            )
+            for outcome in new:
+                state = admission.evolve(state, outcome)
+            known.states[event.endpoint_id] = state
+            decided += new
+        return decided
+
+    async def _recover(self, partition: int, first: Record) -> _Partition:
+        known = _Partition()
+        since = Instant(first.at - SECOND - CLOCKS_APART)
+        for target in range(self._log.partitions(ADMISSIONS)):
+            offset = await self._log.offset_at(ADMISSIONS, target, since)
+            high = (await self._log.marks(ADMISSIONS, target)).high
+            while offset < high:
+                records = await self._log.read(ADMISSIONS, target, offset, wait_s=1.0)
+                if not records:
+                    break
+                for record in records:
+                    _collect(known, partition, first.offset, record)
+                offset = records[-1].offset + 1
+        return known
+
+    async def drain(self, timeout_s: float) -> None:
+        """Nothing goes on beyond a batch."""
+
+    def _watch(self, under_way: Awaitable[Any]) -> None:
+        asyncio.ensure_future(under_way).add_done_callback(self._check)
+
+    def _check(self, done: "asyncio.Future[Any]") -> None:
+        error = None if done.cancelled() else done.exception()
+        if error is not None and not self.failed.done():
+            self.failed.set_exception(error)
+
+
+def _collect(known: _Partition, partition: int, first_offset: int, record: Record) -> None:
+    try:
+        said = codec.decode(record.value).events
+    except Undecodable:
+        return
+    for event in said:
+        if not isinstance(event, events.ExecutionAdmitted | events.TriggerRefused):
+            continue
+        if event.trigger_partition != partition:
+            continue
+        state = known.states.get(event.endpoint_id, admission.INITIAL)
+        known.states[event.endpoint_id] = admission.evolve(state, event)
+        if event.trigger_offset >= first_offset:
+            known.decided.add(event.trigger_offset)
+
+
+def _admission(event: events.Event) -> NewRecord:
+    assert isinstance(event, events.ExecutionAdmitted | events.TriggerRefused)
+    key = event.instance_id or event.endpoint_id
+    return NewRecord(ADMISSIONS.name, key, codec.encode([event]))

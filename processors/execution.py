@@ -1,0 +1,195 @@
+"""Execution: which admitted triggers have been started, which are open, and what state they left.
+
+Reads `admissions`, writes `executions` and `replies`; both are keyed by instance, so partition n of
+the one belongs to partition n of the other. The `executions` topic is the journal: this file folds
+it, and the host appends to it.
+
+Rules of the journal, which the views keep too:
+
+    a claim     the offset of a PartitionClaimed record; records that carry an older claim are void,
+                so a worker that was paused and has lost its partition can say nothing more
+    a start     ExecutionStarted stands in the order of `admissions`; an admission at or below the
+                highest one started is a repeat
+    an end      ExecutionCompleted or ExecutionFailed; nothing follows it
+
+    phase       made by                 holds
+    open        ExecutionStarted        where its admission stands, and its events so far
+    ended       Completed | Failed      nothing: it is forgotten
+
+What must be read again after a restart begins at `low_water`: the oldest open start, the oldest
+persisted value, or the last checkpoint. A checkpoint carries old values on to the end of the
+journal, so that recovery does not grow with history.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from schemas import codec, events
+from schemas.events import Scope
+from schemas.ids import ExecutionId, InstanceId
+from schemas.values import Value, from_json
+
+
+@dataclass(slots=True)
+class Open:
+    """An execution that has started and not ended. `journal_offset` is where its start stands."""
+
+    journal_offset: int
+    admission_offset: int
+    said: list[events.Event] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Stored:
+    """A persisted value and where it stands on the journal."""
+
+    value: Value
+    offset: int
+
+
+Values = dict[tuple[str, str], dict[str, Stored]]
+"""(scope, owner) → key → value."""
+
+
+@dataclass(slots=True)
+class State:
+    """One partition. It is changed in place: it holds every persisted value of its instances."""
+
+    claim: int = -1
+    checkpoint: int = 0
+    started_through: dict[int, int] = field(default_factory=dict)
+    decided_through: dict[int, int] = field(default_factory=dict)
+    open: dict[ExecutionId, Open] = field(default_factory=dict)
+    values: Values = field(default_factory=dict)
+
+
+def fold(state: State, offset: int, envelope: codec.Envelope) -> None:
+    """Collect one record of the journal."""
+    if envelope.claim is not None and envelope.claim != state.claim:
+        if envelope.claim < state.claim:
+            return
+        state.claim = envelope.claim
+    for event in envelope.events:
+        evolve(state, offset, event)
+
+
+def evolve(state: State, offset: int, event: events.Event) -> None:
+    """Collect one event that stands at `offset`."""
+    match event:
+        case events.PartitionClaimed():
+            state.claim = offset
+        case events.JournalCheckpointed():
+            state.checkpoint = offset
+            _raise(state.started_through, event.started_through)
+            _raise(state.decided_through, event.decided_through)
+        case events.ExecutionStarted():
+            known = state.started_through.get(event.admission_partition, -1)
+            if event.admission_offset > known:
+                state.started_through[event.admission_partition] = event.admission_offset
+                note_decision(state, event.trigger_partition, event.trigger_offset)
+                state.open[event.execution_id] = Open(offset, event.admission_offset)
+        case events.ExecutionCompleted() | events.ExecutionFailed():
+            state.open.pop(event.execution_id, None)
+            state.values.pop((Scope.EXECUTION.value, event.execution_id), None)
+        case events.StateChanged():
+            _store(state, offset, event)
+        case (
+            events.StepScheduled()
+            | events.StepRetryScheduled()
+            | events.StepSucceeded()
+            | events.StepFailed()
+        ):
+            run = state.open.get(event.execution_id)
+            if run is not None:
+                run.said.append(event)
+
+
+def is_started(state: State, partition: int, offset: int) -> bool:
+    """Whether the admission at this position has been started."""
+    return offset <= state.started_through.get(partition, -1)
+
+
+def note_decision(state: State, partition: int, offset: int) -> bool:
+    """Note the decision on a trigger; False where it is a repeat, which must change nothing."""
+    if offset <= state.decided_through.get(partition, -1):
+        return False
+    state.decided_through[partition] = offset
+    return True
+
+
+def started(
+    admitted: events.ExecutionAdmitted, partition: int, offset: int
+) -> events.ExecutionStarted:
+    """The first event of the execution whose admission stands at this position."""
+    return events.ExecutionStarted(
+        execution_id=admitted.execution_id,
+        instance_id=admitted.instance_id,
+        flow=admitted.flow,
+        admission_partition=partition,
+        admission_offset=offset,
+        trigger_partition=admitted.trigger_partition,
+        trigger_offset=admitted.trigger_offset,
+    )
+
+
+def owner_of(scope: Scope, admitted: events.ExecutionAdmitted) -> str:
+    """Whose values a scope of this execution holds."""
+    match scope:
+        case Scope.EXECUTION:
+            return admitted.execution_id
+        case Scope.FLOW:
+            return f"{admitted.instance_id}/{admitted.flow}"
+        case Scope.CROSS_FLOW:
+            return admitted.instance_id
+
+
+def read_values(state: State, scope: Scope, owner: str) -> Mapping[str, Value]:
+    """The values of one owner now."""
+    held = state.values.get((scope.value, owner), {})
+    return {key: stored.value for key, stored in held.items()}
+
+
+def low_water(state: State) -> int:
+    """The first journal offset that a restart has to read."""
+    offsets = [state.checkpoint]
+    offsets.extend(run.journal_offset for run in state.open.values())
+    offsets.extend(s.offset for held in state.values.values() for s in held.values())
+    return min(offsets)
+
+
+def checkpoint(state: State) -> events.JournalCheckpointed:
+    """How far the inputs have been followed."""
+    return events.JournalCheckpointed(
+        started_through={str(p): o for p, o in state.started_through.items()},
+        decided_through={str(p): o for p, o in state.decided_through.items()},
+    )
+
+
+def carried(state: State, before: int) -> list[tuple[InstanceId, events.StateChanged]]:
+    """The values that stand before `before`, to be said again: (key of the record, event)."""
+    found: list[tuple[InstanceId, events.StateChanged]] = []
+    for (scope, owner), held in state.values.items():
+        for key, stored in held.items():
+            if stored.offset < before:
+                event = events.StateChanged(
+                    execution_id=ExecutionId(""),
+                    scope=Scope(scope),
+                    owner=owner,
+                    key=key,
+                    value=stored.value,
+                )
+                found.append((InstanceId(owner.partition("/")[0]), event))
+    return found
+
+
+def _store(state: State, offset: int, event: events.StateChanged) -> None:
+    held = state.values.setdefault((str(event.scope), event.owner), {})
+    if event.removed:
+        held.pop(event.key, None)
+    else:
+        held[event.key] = Stored(from_json(event.value, event.tagged), offset)
+
+
+def _raise(known: dict[int, int], given: Mapping[str, int]) -> None:
+    for partition, offset in given.items():
+        known[int(partition)] = max(known.get(int(partition), -1), offset)

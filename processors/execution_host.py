@@ -1,0 +1,455 @@
+"""The IO around execution: takes batches of `admissions`, appends the journal, then the replies.
+
+A batch is done once every execution in it has been started durably. Executions that wait for the
+world go on in tasks of their own; a step that touched the world is durable before the next begins.
+A failed append is fatal for this host's state: whoever runs it begins again from the log.
+"""
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from eventlog.blobs import BlobMissing, Blobs
+from eventlog.definitions import Definitions
+from eventlog.log import Appended, EventLog, NewRecord, OffsetOutOfRange, Record
+from processors import effects, execution, registry, replies
+from processors.actions import Change, World
+from processors.dead_letters import dead_letter
+from processors.interpreter import Effect, Perform, Performed, Run, Wait, record_of
+from processors.payload import payload
+from schemas import codec, events, values
+from schemas.definitions import Definition, Literal
+from schemas.errors import PenstockError, Undecodable
+from schemas.events import BodyEncoding, Scope
+from schemas.instants import Instant
+from schemas.secrets import MasterKey
+from schemas.topics import ADMISSIONS, EXECUTIONS
+
+JOURNAL_READER = "processors.execution.journal"
+CHECKPOINT_RECORDS = 5_000
+"""A checkpoint follows about this many records of the journal, or twice the live values if more."""
+
+MAX_OPEN = 2_000
+"""So many executions wait for the world at once; then the partition waits."""
+
+LARGE_BYTES = 256 * 1024
+"""Records above this size leave their large results in the blob store."""
+
+LARGE_RESULT_BYTES = 32 * 1024
+EVENTS_IN_RECORD = 500
+CARRIED_IN_RECORD = 200
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True, frozen=True)
+class _Configuration:
+    values: Mapping[str, Any]
+    secrets: frozenset[str]
+    api_keys: Mapping[str, Sequence[str]]
+
+
+@dataclass(slots=True)
+class _Journal:
+    """One partition of `executions`, owned by this process since its claim."""
+
+    partition: int
+    state: execution.State
+    claim: int
+    head: int
+    since_checkpoint: int = 0
+    tasks: set["asyncio.Task[None]"] = field(default_factory=set)
+
+
+class ExecutionHost:
+    """Execution for the partitions that have been assigned to this process."""
+
+    reader = "processors.execution"
+    topic = ADMISSIONS
+
+    def __init__(
+        self,
+        log: EventLog,
+        *,
+        blobs: Blobs,
+        definitions: Definitions,
+        master_key: MasterKey,
+        world: World,
+        owner: str,
+    ) -> None:
+        self._log = log
+        self._blobs = blobs
+        self._definitions = definitions
+        self._master_key = master_key
+        self._world = world
+        self._owner = owner
+        self._journals: dict[int, _Journal] = {}
+        self._room = asyncio.Semaphore(MAX_OPEN)
+        self._configurations: dict[tuple[str, str, int], _Configuration] = {}
+        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def assign(self, partition: int) -> None:
+        """Claim the partition, fold its journal and go on with the executions that are open."""
+        self.revoke(partition)
+        await self._definitions.read_to_end()
+        claimed = codec.encode([events.PartitionClaimed(owner=self._owner)])
+        [at] = await self._log.append([NewRecord(EXECUTIONS.name, "", claimed, partition)])
+        state = await self._fold(partition, at.offset)
+        journal = _Journal(partition, state, at.offset, at.offset)
+        self._journals[partition] = journal
+        for run in list(state.open.values()):
+            await self._resume(journal, run)
+
+    def revoke(self, partition: int) -> None:
+        """Stop at once: what was under way goes on where the partition goes."""
+        journal = self._journals.pop(partition, None)
+        if journal is not None:
+            for task in journal.tasks:
+                task.cancel()
+
+    async def drain(self, timeout_s: float) -> None:
+        """Let executions under way come to an end, for at most this long."""
+        tasks = [task for journal in self._journals.values() for task in journal.tasks]
+        if tasks:
+            await asyncio.wait(tasks, timeout=timeout_s)
+
+    async def on_batch(self, partition: int, records: Sequence[Record]) -> None:
+        """Start what `records` admit, in order; return when all starts are durable."""
+        journal = self._journals[partition]
+        begun: list[tuple[Run, Effect | None]] = []
+        appends: list[NewRecord] = []
+        for record in records:
+            try:
+                said = codec.decode(record.value).events
+            except Undecodable as cause:
+                _logger.error("admissions/%d offset %d: %s", partition, record.offset, cause)
+                appends.append(dead_letter(record, cause))
+                continue
+            for event in said:
+                run = await self._begin(journal, record, event)
+                if run is not None:
+                    effect = None if run.ended else run.advance(None, record.at)
+                    begun.append((run, effect))
+        written = [await self._records(journal, run) for run, _ in begun]
+        flat = appends + [record for some in written for record in some]
+        if not flat:
+            return
+        appended = await self._log.append(flat)
+        self._go_on(journal, begun, written, appended[len(appends) :])
+        await self._checkpoint_if_due(journal)
+
+    def _go_on(
+        self,
+        journal: _Journal,
+        begun: Sequence[tuple[Run, Effect | None]],
+        written: Sequence[Sequence[NewRecord]],
+        appended: Sequence[Appended],
+    ) -> None:
+        answers: list[replies.Reply] = []
+        index = 0
+        for (run, effect), some in zip(begun, written, strict=True):
+            index += len(some)
+            self._note(journal, appended[index - 1].offset, len(some))
+            if run.ended:
+                answers += self._ended(journal, run, some[-1], appended[index - 1].offset)
+            else:
+                assert effect is not None
+                self._drive_in_task(journal, run, effect)
+        if answers:
+            self._watch(self._log.append(replies.records_of(answers)))
+
+    async def _begin(self, journal: _Journal, record: Record, event: events.Event) -> Run | None:
+        state = journal.state
+        if isinstance(event, events.TriggerRefused):
+            execution.note_decision(state, event.trigger_partition, event.trigger_offset)
+            return None
+        if not isinstance(event, events.ExecutionAdmitted):
+            return None
+        if execution.is_started(state, journal.partition, record.offset):
+            return None
+        if not execution.note_decision(state, event.trigger_partition, event.trigger_offset):
+            return None
+        start = execution.started(event, journal.partition, record.offset)
+        state.started_through[journal.partition] = record.offset
+        state.open[event.execution_id] = execution.Open(journal.head, record.offset)
+        run = await self._run(journal, event, record.at, [])
+        run.said.insert(0, start)
+        return run
+
+    async def _resume(self, journal: _Journal, open_run: execution.Open) -> None:
+        found = await self._log.read(
+            ADMISSIONS, journal.partition, open_run.admission_offset, max_records=1, wait_s=1.0
+        )
+        for record in found:
+            for event in codec.decode(record.value).events:
+                if isinstance(event, events.ExecutionAdmitted):
+                    said = [await self._with_result(known) for known in open_run.said]
+                    run = await self._run(journal, event, record.at, said)
+                    effect = None if run.ended else run.advance(None, record.at)
+                    await self._append(journal, run)
+                    if effect is not None:
+                        self._drive_in_task(journal, run, effect)
+
+    async def _run(
+        self,
+        journal: _Journal,
+        admitted: events.ExecutionAdmitted,
+        now: Instant,
+        said: Sequence[events.Event],
+    ) -> Run:
+        catalog = self._definitions.catalog
+        if (admitted.integration_id, admitted.version) not in catalog.versions:
+            await self._definitions.read_to_end()
+        definition = catalog.definition(admitted.integration_id, admitted.version)
+        configuration = self._configuration(admitted, definition)
+        flow = definition.flow(admitted.flow)
+        problem = "" if flow is not None else f"version has no flow {admitted.flow!r}"
+        body: bytes | None = None
+        if admitted.request.encoding == BodyEncoding.BLOB:
+            try:
+                body = await self._blobs.get(admitted.request.body)
+            except BlobMissing as error:
+                problem = f"the body of the request is gone: {error}"
+        run = Run(
+            admitted=admitted,
+            flow=flow or definition.flows[0],
+            payload={}
+            if problem
+            else payload(admitted, catalog, api_keys=configuration.api_keys, body=body),
+            config=configuration.values,
+            secrets=configuration.secrets,
+            find=registry.find,
+            read_state=lambda scope: execution.read_values(
+                journal.state, scope, execution.owner_of(scope, admitted)
+            ),
+            write_state=lambda change: _write(journal, admitted, change),
+            owner_of=lambda scope: execution.owner_of(scope, admitted),
+            now=now,
+            recorded=record_of(said),
+        )
+        if problem:
+            run.said.append(
+                events.ExecutionFailed(execution_id=admitted.execution_id, error=problem)
+            )
+            run.ended = True
+        return run
+
+    def _drive_in_task(self, journal: _Journal, run: Run, effect: Effect) -> None:
+        task = asyncio.ensure_future(self._drive(journal, run, effect))
+        journal.tasks.add(task)
+        task.add_done_callback(journal.tasks.discard)
+        self._watch(task)
+
+    async def _drive(self, journal: _Journal, run: Run, effect: Effect | None) -> None:
+        async with self._room:
+            while effect is not None:
+                touched = isinstance(effect, Perform) and effect.action.touches_world
+                performed = await self._perform(effect)
+                now = performed.ended_at if performed is not None else run.now
+                effect = run.advance(performed, now)
+                next_at_most_once = isinstance(effect, Perform) and effect.action.at_most_once
+                if touched or effect is None or next_at_most_once:
+                    await self._append(journal, run)
+                elif run.said:
+                    self._watch(asyncio.ensure_future(self._append(journal, run)))
+
+    async def _perform(self, effect: Effect) -> Performed | None:
+        if isinstance(effect, Perform):
+            return await effects.perform(effect, self._world)
+        await asyncio.sleep(effect.delay_s if isinstance(effect, Wait) else 0)
+        return None
+
+    async def _append(self, journal: _Journal, run: Run) -> None:
+        """Append what `run` has said; once that is durable, answer its caller if it has ended."""
+        records = await self._records(journal, run)
+        if not records:
+            return
+        appended = await self._log.append(records)
+        self._note(journal, appended[-1].offset, len(records))
+        if run.ended:
+            answers = self._ended(journal, run, records[-1], appended[-1].offset)
+            if answers:
+                await self._log.append(replies.records_of(answers))
+        await self._checkpoint_if_due(journal)
+
+    async def _records(self, journal: _Journal, run: Run) -> list[NewRecord]:
+        said, run.said = run.said, []
+        if not said:
+            return []
+        try:
+            value = codec.encode(said, journal.claim)
+        except TypeError as error:
+            said, value = _unencodable(journal, run, said, error)
+        key = run.admitted.instance_id
+        if len(value) <= LARGE_BYTES:
+            return [NewRecord(EXECUTIONS.name, key, value, journal.partition)]
+        said = [await self._offloaded(event) for event in said]
+        return [
+            NewRecord(
+                EXECUTIONS.name,
+                key,
+                codec.encode(said[index : index + EVENTS_IN_RECORD], journal.claim),
+                journal.partition,
+            )
+            for index in range(0, len(said), EVENTS_IN_RECORD)
+        ]
+
+    async def _offloaded(self, event: events.Event) -> events.Event:
+        if isinstance(event, events.StepSucceeded):
+            path = hashlib.sha256(f"{event.step}\0{event.loop_path}".encode()).hexdigest()[:32]
+            blob = await self._store(event.result, f"results/{event.execution_id}/{path}")
+            return event if blob is None else replace(event, result=None, blob=blob)
+        if isinstance(event, events.ExecutionCompleted) and event.response is not None:
+            key = f"results/{event.execution_id}/response"
+            blob = await self._store(event.response.result, key)
+            if blob is not None:
+                return replace(event, response=replace(event.response, result=None, blob=blob))
+        return event
+
+    async def _store(self, result: Any, key: str) -> str | None:
+        content = values.dump(result)
+        if len(content) <= LARGE_RESULT_BYTES:
+            return None
+        return (await self._blobs.put(key, content)).key
+
+    async def _with_result(self, event: events.Event) -> events.Event:
+        if not isinstance(event, events.StepSucceeded) or event.blob is None:
+            return event
+        content = await self._blobs.get(event.blob)
+        return replace(event, result=values.load(content), blob=None)
+
+    def _ended(
+        self, journal: _Journal, run: Run, last: NewRecord, offset: int
+    ) -> list[replies.Reply]:
+        admitted = run.admitted
+        journal.state.open.pop(admitted.execution_id, None)
+        journal.state.values.pop((Scope.EXECUTION.value, admitted.execution_id), None)
+        if not (admitted.synchronous and admitted.reply_to):
+            return []
+        terminal = codec.decode(last.value).events[-1]
+        failed = isinstance(terminal, events.ExecutionFailed)
+        return [
+            events.ResultReady(
+                reply_to=admitted.reply_to,
+                request_no=admitted.request_no,
+                execution_id=admitted.execution_id,
+                partition=journal.partition,
+                offset=offset,
+                error=terminal.error if isinstance(terminal, events.ExecutionFailed) else None,
+                response=None if failed else getattr(terminal, "response", None),
+            )
+        ]
+
+    async def _fold(self, partition: int, until: int) -> execution.State:
+        state = execution.State()
+        offset = await self._log.committed(JOURNAL_READER, EXECUTIONS, partition) or 0
+        while offset <= until:
+            try:
+                records = await self._log.read(EXECUTIONS, partition, offset, wait_s=1.0)
+            except OffsetOutOfRange as gone:
+                offset = gone.low
+                continue
+            if not records:
+                raise PenstockError(
+                    f"executions/{partition} cannot be read from {offset} to {until}"
+                )
+            for record in records:
+                if record.offset <= until:
+                    execution.fold(state, record.offset, codec.decode(record.value))
+            offset = records[-1].offset + 1
+        return state
+
+    def _note(self, journal: _Journal, offset: int, records: int) -> None:
+        journal.head = max(journal.head, offset + 1)
+        journal.since_checkpoint += records
+
+    async def _checkpoint_if_due(self, journal: _Journal) -> None:
+        live = sum(len(held) for held in journal.state.values.values())
+        if journal.since_checkpoint < max(CHECKPOINT_RECORDS, 2 * live):
+            return
+        before = journal.head - journal.since_checkpoint
+        journal.since_checkpoint = 0
+        records = [
+            NewRecord(
+                EXECUTIONS.name,
+                "",
+                codec.encode([execution.checkpoint(journal.state)], journal.claim),
+                journal.partition,
+            )
+        ]
+        for instance_id, event in execution.carried(journal.state, before):
+            value, tagged = values.to_json(event.value)
+            said = [replace(event, value=value, tagged=tagged)]
+            content = codec.encode(said, journal.claim)
+            records.append(NewRecord(EXECUTIONS.name, instance_id, content, journal.partition))
+        appended = await self._log.append(records)
+        for record, at in zip(records, appended, strict=True):
+            for said_now in codec.decode(record.value).events:
+                execution.evolve(journal.state, at.offset, said_now)
+        self._note(journal, appended[-1].offset, 0)
+        low = execution.low_water(journal.state)
+        await self._log.commit(JOURNAL_READER, EXECUTIONS, journal.partition, low)
+
+    def _configuration(
+        self, admitted: events.ExecutionAdmitted, definition: Definition
+    ) -> _Configuration:
+        deployed = self._definitions.catalog.instances[admitted.instance_id].deployed
+        key = (deployed.sealed, admitted.integration_id, admitted.version)
+        if key not in self._configurations:
+            if len(self._configurations) >= 10_000:
+                self._configurations.clear()
+            self._configurations[key] = _configured(
+                self._master_key.unseal(deployed.sealed), definition
+            )
+        return self._configurations[key]
+
+    def _watch(self, under_way: Awaitable[Any]) -> None:
+        asyncio.ensure_future(under_way).add_done_callback(self._check)
+
+    def _check(self, done: "asyncio.Future[Any]") -> None:
+        error = None if done.cancelled() else done.exception()
+        if error is not None and not self.failed.done():
+            self.failed.set_exception(error)
+
+
+def _write(journal: _Journal, admitted: events.ExecutionAdmitted, change: Change) -> None:
+    owner = (change.scope.value, execution.owner_of(change.scope, admitted))
+    held = journal.state.values.setdefault(owner, {})
+    if change.removed:
+        held.pop(change.key, None)
+    else:
+        held[change.key] = execution.Stored(change.value, journal.head)
+
+
+def _unencodable(
+    journal: _Journal, run: Run, said: Sequence[events.Event], error: TypeError
+) -> tuple[list[events.Event], bytes]:
+    """What stays of a run one of whose values JSON cannot hold: its start, and its failure."""
+    kept: list[events.Event] = [e for e in said if isinstance(e, events.ExecutionStarted)]
+    message = f"a step's result cannot be written as JSON: {error}"
+    kept.append(events.ExecutionFailed(execution_id=run.admitted.execution_id, error=message))
+    run.ended = True
+    return kept, codec.encode(kept, journal.claim)
+
+
+def _configured(opened: Mapping[str, Any], definition: Definition) -> _Configuration:
+    given: Mapping[str, Any] = opened.get("config", {})
+    api_keys: Mapping[str, Sequence[str]] = opened.get("api_keys", {})
+    config: dict[str, Any] = {}
+    secrets: set[str] = {key for keys in api_keys.values() for key in keys}
+    for variable in definition.config_vars:
+        value = given.get(variable.key, variable.default)
+        if variable.connection is not None or isinstance(value, dict):
+            defaults = {
+                name: known.text
+                for name, known in variable.inputs.items()
+                if isinstance(known, Literal)
+            }
+            fields = value if isinstance(value, dict) else {}
+            secrets.update(text for text in fields.values() if isinstance(text, str) and text)
+            value = defaults | fields
+        config[variable.key] = value
+    return _Configuration(config, frozenset(secrets), api_keys)

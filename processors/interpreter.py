@@ -1,0 +1,480 @@
+"""The flow engine: walks a flow's steps and says what happened, up to the next effect. Pure.
+
+A Run takes in an admitted trigger and what effects came to; it gives out events and asks for the
+next effect. It is a generator underneath, so that it keeps its place in nested loops for nothing.
+
+    advance(None)        → runs until the first effect: Perform, Wait or Pause
+    advance(performed)   → goes on with what the effect came to
+    …                    → None: the flow has ended, its last event is terminal
+
+After a crash a new Run is given the events of the old one as `recorded`: steps that they hold are
+answered from them and say nothing again, so the Run comes to the same place with the same results.
+The trigger and actions that steer (branch, loop, stop) are performed again for their direction.
+"""
+
+import enum
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from processors import inputs as step_inputs
+from processors.actions import Action, Change, Context, Outcome, Runs, StepError
+from processors.cleaning import clean
+from processors.payload import API_KEYS
+from schemas import events, ids
+from schemas.definitions import Flow, Step
+from schemas.events import Scope
+from schemas.instants import Instant
+from schemas.secrets import hide
+from schemas.values import NotSerializable, Value, from_json, to_json
+
+EVENTS_BETWEEN_PAUSES = 200
+MAX_LOG_CHARACTERS = 4096
+"""Longer log lines are cut (platform-behaviour, 3.1)."""
+
+MAX_ITERATIONS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Perform:
+    """Perform `action` with `inputs`; answer with a Performed."""
+
+    action: Action
+    inputs: dict[str, Value]
+    context: Context
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Let `delay_s` pass; answer with None."""
+
+    delay_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Take the events so far and let others run; answer with None."""
+
+
+Effect = Perform | Wait | Pause
+
+
+@dataclass(frozen=True, slots=True)
+class Performed:
+    """What an effect came to: an outcome, or the error of a step that could not do its work."""
+
+    outcome: Outcome | None
+    error: str
+    started_at: Instant
+    ended_at: Instant
+
+
+class _Signal(enum.Enum):
+    GO_ON = enum.auto()
+    BREAK = enum.auto()
+    STOP = enum.auto()
+
+
+class _FlowFailed(Exception):
+    def __init__(self, step: str, error: str) -> None:
+        super().__init__(error)
+        self.step = step
+        self.error = error
+
+
+@dataclass(slots=True)
+class Recorded:
+    """What the log says of one run of one step."""
+
+    succeeded: events.StepSucceeded | None = None
+    failed: events.StepFailed | None = None
+    scheduled: bool = False
+    attempts: int = 0
+
+
+Record = Mapping[tuple[str, str], Recorded]
+
+
+def record_of(said: Sequence[events.Event]) -> dict[tuple[str, str], Recorded]:
+    """The recorded steps of one execution, by step key and loop path."""
+    recorded: dict[tuple[str, str], Recorded] = {}
+    for event in said:
+        match event:
+            case events.StepSucceeded():
+                recorded.setdefault((event.step, event.loop_path), Recorded()).succeeded = event
+            case events.StepFailed():
+                recorded.setdefault((event.step, event.loop_path), Recorded()).failed = event
+            case events.StepScheduled():
+                recorded.setdefault((event.step, event.loop_path), Recorded()).scheduled = True
+            case events.StepRetryScheduled():
+                known = recorded.setdefault((event.step, event.loop_path), Recorded())
+                known.attempts = event.attempt
+                known.scheduled = False
+    return recorded
+
+
+@dataclass(slots=True, kw_only=True)
+class Run:
+    """One execution under way. `said` gathers what is to be appended; the host empties it.
+
+    `read_state` gives the values of a scope, `write_state` applies a change at once, so that the
+    next step of any run sees it.
+    """
+
+    admitted: events.ExecutionAdmitted
+    flow: Flow
+    payload: Mapping[str, Value]
+    config: Mapping[str, Value]
+    secrets: frozenset[str]
+    find: Callable[[str, str], Action | None]
+    read_state: Callable[[Scope], Mapping[str, Value]]
+    write_state: Callable[[Change], None]
+    owner_of: Callable[[Scope], str]
+    now: Instant
+    recorded: Record = field(default_factory=dict)
+    said: list[events.Event] = field(default_factory=list)
+    ended: bool = False
+    _results: dict[str, dict[str, Value]] = field(default_factory=dict)
+    _last: Outcome = field(default_factory=Outcome)
+    _since_pause: int = 0
+    _walk: Generator[Effect, Performed | None, None] | None = None
+
+    def advance(self, performed: Performed | None, now: Instant) -> Effect | None:
+        """Go on until the next effect, which is returned; None when the flow has ended."""
+        self.now = now
+        try:
+            if self._walk is None:
+                self._walk = self._execution()
+                return next(self._walk)
+            return self._walk.send(performed)
+        except StopIteration:
+            self.ended = True
+            return None
+
+    def _execution(self) -> Generator[Effect, Performed | None, None]:
+        execution_id = self.admitted.execution_id
+        try:
+            yield from self._steps(self.flow.steps, "")
+        except _FlowFailed as failure:
+            self._say(
+                events.ExecutionFailed(
+                    execution_id=execution_id, error=failure.error, step=failure.step
+                )
+            )
+            return
+        response = self._response() if self.admitted.synchronous else None
+        self._say(events.ExecutionCompleted(execution_id=execution_id, response=response))
+
+    def _steps(
+        self, steps: Sequence[Step], loop_path: str
+    ) -> Generator[Effect, Performed | None, _Signal]:
+        for step in steps:
+            outcome = yield from self._step(step, loop_path)
+            if outcome.stop is not None:
+                return _Signal.STOP
+            if outcome.breaks_loop:
+                return _Signal.BREAK
+            for branch in step.branches:
+                if branch.name == outcome.branch:
+                    signal = yield from self._steps(branch.steps, loop_path)
+                    if signal is not _Signal.GO_ON:
+                        return signal
+            if outcome.iterations is not None:
+                signal = yield from self._loop(step, loop_path, outcome.iterations)
+                if signal is _Signal.STOP:
+                    return signal
+            if self._since_pause >= EVENTS_BETWEEN_PAUSES:
+                self._since_pause = 0
+                yield Pause()
+        return _Signal.GO_ON
+
+    def _loop(
+        self, step: Step, loop_path: str, iterations: Sequence[tuple[Value, Value]]
+    ) -> Generator[Effect, Performed | None, _Signal]:
+        known = self.recorded.get((step.key, loop_path))
+        if known is not None and known.succeeded is not None:
+            self._answer_from(known.succeeded, step)
+            return _Signal.GO_ON
+        gathered: list[Value] = []
+        prefix = f"{loop_path}.{step.key}" if loop_path else step.key
+        for index, (item, position) in enumerate(iterations):
+            self._forget(step)
+            self._results[step.key] = {"currentItem": item, "index": position}
+            self._last = Outcome()
+            signal = yield from self._steps(step.steps, f"{prefix}[{index}]")
+            if signal is _Signal.STOP:
+                return signal
+            if signal is _Signal.BREAK:
+                break
+            gathered.append(self._last.result)
+            if self._since_pause >= EVENTS_BETWEEN_PAUSES:
+                self._since_pause = 0
+                yield Pause()
+        self._forget(step)
+        self._succeed(step, loop_path, Outcome(result=gathered), 1, None)
+        return _Signal.GO_ON
+
+    def _forget(self, step: Step) -> None:
+        for key in _keys_within(step):
+            self._results.pop(key, None)
+
+    def _step(self, step: Step, loop_path: str) -> Generator[Effect, Performed | None, Outcome]:
+        known = self.recorded.get((step.key, loop_path))
+        action = self.find(step.component, step.action)
+        if known is not None and known.succeeded is not None:
+            return self._repeat(step, loop_path, action, known.succeeded)
+        if known is not None and known.failed is not None:
+            return self._fail(step, known.failed)
+        attempt = known.attempts + 1 if known is not None else 1
+        while True:
+            performed = yield from self._attempt(step, loop_path, action, attempt, known)
+            if performed.outcome is not None:
+                if performed.outcome.iterations is None:
+                    self._succeed(step, loop_path, performed.outcome, attempt, performed)
+                return performed.outcome
+            policy = step.error_config
+            if policy.handler != "retry" or attempt > policy.max_attempts:
+                return self._fail(step, self._failure(step, loop_path, attempt, performed))
+            delay_s = policy.delay_s * (2 ** (attempt - 1) if policy.exponential else 1)
+            self._say(
+                events.StepRetryScheduled(
+                    execution_id=self.admitted.execution_id,
+                    step=step.key,
+                    loop_path=loop_path,
+                    attempt=attempt,
+                    error=performed.error,
+                    delay_s=delay_s,
+                )
+            )
+            yield Wait(delay_s)
+            attempt, known = attempt + 1, None
+
+    def _attempt(
+        self,
+        step: Step,
+        loop_path: str,
+        action: Action | None,
+        attempt: int,
+        known: Recorded | None,
+    ) -> Generator[Effect, Performed | None, Performed]:
+        if action is None:
+            return self._error(
+                f"component {step.component!r} has no action {step.action!r} here, "
+                f"which step {step.name!r} needs"
+            )
+        if known is not None and known.scheduled and action.at_most_once:
+            return self._error(
+                f"step {step.name!r} had begun when its worker stopped, "
+                f"and its action runs at most once"
+            )
+        context = self._context(step, loop_path, attempt)
+        try:
+            cleaned = self._inputs(step, action)
+            if action.runs is Runs.INLINE:
+                return self._inline(action, cleaned, context)
+        except StepError as error:
+            return self._error(str(error))
+        if action.touches_world and not (known is not None and known.scheduled):
+            self._say(
+                events.StepScheduled(
+                    execution_id=self.admitted.execution_id,
+                    step=step.key,
+                    loop_path=loop_path,
+                    attempt=attempt,
+                    idempotency_key=context.idempotency_key,
+                )
+            )
+        performed = yield Perform(action, cleaned, context)
+        assert performed is not None
+        self.now = performed.ended_at
+        return performed
+
+    def _inline(self, action: Action, cleaned: dict[str, Value], context: Context) -> Performed:
+        outcome: Outcome = action.perform(cleaned, context)
+        if outcome.iterations is not None and len(outcome.iterations) > MAX_ITERATIONS:
+            raise StepError(
+                f"a loop of {len(outcome.iterations)} iterations; {MAX_ITERATIONS} are allowed"
+            )
+        return Performed(outcome, "", self.now, self.now)
+
+    def _inputs(self, step: Step, action: Action) -> dict[str, Value]:
+        resolved = {
+            name: step_inputs.resolve(given, self._results, self.config)
+            for name, given in step.inputs.items()
+        }
+        return clean(action, resolved)
+
+    def _repeat(
+        self,
+        step: Step,
+        loop_path: str,
+        action: Action | None,
+        succeeded: events.StepSucceeded,
+    ) -> Outcome:
+        steering = Outcome()
+        if action is not None and action.runs is Runs.INLINE:
+            try:
+                steering = action.perform(
+                    self._inputs(step, action), self._context(step, loop_path, succeeded.attempt)
+                )
+            except StepError:
+                steering = Outcome()
+        self._answer_from(succeeded, step)
+        if step.is_trigger:
+            self._results[step.key] = {"results": steering.result}
+        outcome = Outcome(
+            result=self._results[step.key]["results"],
+            branch=succeeded.branch,
+            iterations=steering.iterations,
+            stop=steering.stop,
+            breaks_loop=steering.breaks_loop,
+            status=succeeded.status,
+        )
+        self._last = outcome
+        return outcome
+
+    def _answer_from(self, succeeded: events.StepSucceeded, step: Step) -> None:
+        result = from_json(succeeded.result, succeeded.tagged)
+        self._results[step.key] = {"results": result}
+        self._last = Outcome(result=result, status=succeeded.status)
+
+    def _succeed(
+        self,
+        step: Step,
+        loop_path: str,
+        outcome: Outcome,
+        attempt: int,
+        performed: Performed | None,
+    ) -> None:
+        execution_id = self.admitted.execution_id
+        for change in outcome.changes:
+            self._change(change)
+        for line in outcome.logs:
+            message = hide(line.message, self.secrets)[:MAX_LOG_CHARACTERS]
+            self._say(
+                events.LogWritten(
+                    execution_id=execution_id,
+                    level=line.level,
+                    message=message,
+                    step=step.key,
+                    loop_path=loop_path,
+                )
+            )
+        self._results[step.key] = {"results": outcome.result}
+        self._last = outcome
+        shown = outcome.result
+        if step.is_trigger and isinstance(shown, dict):
+            shown = {key: value for key, value in shown.items() if key != API_KEYS}
+        try:
+            result, tagged = to_json(shown)
+        except NotSerializable as error:
+            raise _FlowFailed(step.key, f"step {step.name!r} returned {error}") from error
+        timed = performed is not None and performed.started_at != performed.ended_at
+        self._say(
+            events.StepSucceeded(
+                execution_id=execution_id,
+                step=step.key,
+                result=result,
+                tagged=tagged,
+                loop_path=loop_path,
+                attempt=attempt,
+                branch=outcome.branch,
+                status=outcome.status,
+                started_at=performed.started_at if performed is not None and timed else None,
+                ended_at=performed.ended_at if performed is not None and timed else None,
+            )
+        )
+
+    def _change(self, change: Change) -> None:
+        self.write_state(change)
+        value, tagged = to_json(change.value)
+        self._say(
+            events.StateChanged(
+                execution_id=self.admitted.execution_id,
+                scope=change.scope,
+                owner=self.owner_of(change.scope),
+                key=change.key,
+                value=value,
+                tagged=tagged,
+                removed=change.removed,
+            )
+        )
+
+    def _failure(
+        self, step: Step, loop_path: str, attempt: int, performed: Performed
+    ) -> events.StepFailed:
+        policy = step.error_config
+        failed = events.StepFailed(
+            execution_id=self.admitted.execution_id,
+            step=step.key,
+            error=performed.error,
+            loop_path=loop_path,
+            attempt=attempt,
+            ignored=policy.handler == "ignore"
+            or (policy.handler == "retry" and policy.ignore_final_error),
+            started_at=performed.started_at,
+            ended_at=performed.ended_at,
+        )
+        self._say(failed)
+        return failed
+
+    def _fail(self, step: Step, failed: events.StepFailed) -> Outcome:
+        if not failed.ignored:
+            raise _FlowFailed(step.key, failed.error)
+        outcome = Outcome(result={"error": failed.error})
+        self._results[step.key] = {"results": outcome.result}
+        self._last = outcome
+        return outcome
+
+    def _error(self, message: str) -> Performed:
+        return Performed(None, hide(message, self.secrets), self.now, self.now)
+
+    def _context(self, step: Step, loop_path: str, attempt: int) -> Context:
+        execution_id = self.admitted.execution_id
+        return Context(
+            execution_id=execution_id,
+            instance_id=self.admitted.instance_id,
+            flow=self.admitted.flow,
+            step=step.key,
+            loop_path=loop_path,
+            attempt=attempt,
+            now=self.now,
+            payload=self.payload,
+            request=self.admitted.request,
+            results=self._results,
+            state=self.read_state,
+            idempotency_key=ids.derived("step", execution_id, step.key, loop_path),
+            branches=tuple(branch.name for branch in step.branches),
+            config=self.config,
+            secrets=self.secrets,
+        )
+
+    def _response(self) -> events.Response:
+        last = self._last
+        if last.stop is not None:
+            result, tagged = to_json(last.stop.body)
+            return events.Response(
+                status=last.stop.status,
+                content_type=last.stop.content_type,
+                headers=dict(last.stop.headers),
+                result=result,
+                tagged=tagged,
+            )
+        if last.status is not None:
+            return events.Response(status=last.status, content_type="application/json")
+        shown = last.result
+        if isinstance(shown, dict) and API_KEYS in shown:
+            shown = {key: value for key, value in shown.items() if key != API_KEYS}
+        result, tagged = to_json(shown)
+        return events.Response(result=result, tagged=tagged)
+
+    def _say(self, event: events.Event) -> None:
+        self.said.append(event)
+        self._since_pause += 1
+
+
+def _keys_within(step: Step) -> list[str]:
+    keys: list[str] = []
+    for inner in (*step.steps, *(s for branch in step.branches for s in branch.steps)):
+        keys.append(inner.key)
+        keys.extend(_keys_within(inner))
+    return keys

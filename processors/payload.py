@@ -1,0 +1,123 @@
+"""The trigger payload: what a flow sees of the request that caused it (platform-behaviour, 2.1).
+
+Pure: a function of the admitted trigger, the body's bytes where they are in a blob, and what the
+catalog says of the instance. Header names stay as sent; of a name that was sent more than once the
+values are joined by `, ` (RFC 9110, 5.3), of a repeated query key the last value stands.
+"""
+
+import base64
+from collections.abc import Mapping, Sequence
+from email.message import Message
+from urllib.parse import quote
+
+import orjson
+
+from schemas import events, ids
+from schemas.catalog import Catalog
+from schemas.events import BodyEncoding
+from schemas.instants import to_iso
+from schemas.values import Value
+
+API_KEYS = "webhookApiKeys"
+"""The one field that never goes onto the log."""
+
+
+def payload(
+    admitted: events.ExecutionAdmitted,
+    catalog: Catalog,
+    *,
+    api_keys: Mapping[str, Sequence[str]],
+    body: bytes | None = None,
+) -> dict[str, Value]:
+    """The payload of one execution. `body` is given where the request holds only a blob's key."""
+    request = admitted.request
+    data, raw = _body(request, body)
+    content_type = request.content_type or None
+    instance = catalog.instances[admitted.instance_id].deployed
+    customer = catalog.customers[admitted.customer_id]
+    integration = catalog.versions[(admitted.integration_id, admitted.version)]
+    base = admitted.invoke_url.partition("/trigger/")[0]
+    return {
+        "headers": headers(request),
+        "queryParameters": dict(request.query),
+        "rawBody": {"data": raw, "contentType": content_type},
+        "body": {"data": data, "contentType": content_type},
+        "pathFragment": request.path,
+        "webhookUrls": {
+            flow: f"{base}/trigger/{quote(ids.to_global(ids.ENDPOINT, endpoint), safe='=')}"
+            for flow, endpoint in instance.endpoints.items()
+        },
+        API_KEYS: {flow: list(keys) for flow, keys in api_keys.items()},
+        "invokeUrl": admitted.invoke_url,
+        "executionId": ids.to_global(ids.EXECUTION, admitted.execution_id),
+        "customer": {
+            "id": ids.to_global(ids.CUSTOMER, customer.customer_id),
+            "externalId": customer.external_id,
+            "name": customer.name,
+        },
+        "instance": {
+            "id": ids.to_global(ids.INSTANCE, instance.instance_id),
+            "name": instance.name,
+        },
+        "user": {"id": "", "email": "", "name": "", "externalId": ""},
+        "integration": {
+            "id": ids.to_global(ids.INTEGRATION, integration.integration_id),
+            "name": integration.name,
+            "versionSequenceId": str(integration.version),
+            "externalVersion": "",
+        },
+        "flow": {"id": admitted.endpoint_id, "name": admitted.flow, "stableId": admitted.flow},
+        "startedAt": to_iso(admitted.received_at),
+        "globalDebug": False,
+    }
+
+
+def headers(request: events.Request) -> dict[str, str]:
+    """The headers by name as first sent, repeated ones joined."""
+    joined: dict[str, str] = {}
+    spelling: dict[str, str] = {}
+    for name, value in request.headers:
+        known = spelling.setdefault(name.lower(), name)
+        joined[known] = f"{joined[known]}, {value}" if known in joined else value
+    return joined
+
+
+def _body(request: events.Request, given: bytes | None) -> tuple[Value, Value]:
+    if given is None and request.encoding == BodyEncoding.TEXT:
+        if not request.body:
+            return None, None
+        return _parsed(request.body, request.content_type), request.body
+    raw = given if given is not None else base64.b64decode(request.body)
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        return raw, raw
+    if _is_text(request.content_type):
+        return _parsed(text, request.content_type), text
+    return raw, raw
+
+
+def _parsed(text: str, content_type: str) -> Value:
+    if not is_json(content_type):
+        return text
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return text
+
+
+def is_json(content_type: str) -> bool:
+    """Whether a media type is JSON by its name: `application/json`, or any `+json` (RFC 6839)."""
+    media_type = content_type.partition(";")[0].strip().lower()
+    return media_type == "application/json" or media_type.endswith("+json")
+
+
+def _is_text(content_type: str) -> bool:
+    message = Message()
+    message["content-type"] = content_type or "text/plain"
+    kind = message.get_content_type()
+    return (
+        message.get_content_maintype() == "text"
+        or is_json(kind)
+        or kind.endswith(("xml", "x-www-form-urlencoded", "javascript", "yaml"))
+    )

@@ -1,0 +1,219 @@
+"""The pipeline on the embedded log: what becomes of triggers, without HTTP."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from eventlog.blobs import Blobs
+from eventlog.definitions import Definitions
+from eventlog.log import EventLog, NewRecord
+from eventlog.sqlite import SqliteLog
+from processors import effects, embedded_host
+from schemas import catalog, codec, events, ids
+from schemas.ids import CustomerId, EndpointId, InstanceId, IntegrationId
+from schemas.secrets import MasterKey
+from schemas.topics import (
+    ADMISSIONS,
+    DEFINITIONS,
+    EXECUTIONS,
+    REPLIES,
+    TRIGGERS,
+    Topic,
+    dead_letters_of,
+)
+
+MASTER_KEY = MasterKey("MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=")
+ENDPOINT = EndpointId(ids.derived("endpoint", "test"))
+
+FLOW = """
+definitionVersion: 7
+name: Orders
+endpointType: flow_specific
+configPages: []
+requiredConfigVars: []
+flows:
+  - name: Order
+    steps:
+      - name: Trigger
+        isTrigger: true
+        action: {key: webhook, component: {key: webhook-triggers}}
+        inputs: {}
+      - name: Make Receipt
+        action: {key: createObject, component: {key: collection-tools}}
+        inputs:
+          keyValueInput:
+            type: complex
+            value:
+              - {name: sku, type: reference, value: trigger.results.body.data.sku}
+      - name: Each
+        action: {key: loopNTimes, component: {key: loop, version: LATEST, isPublic: true}}
+        inputs: {iterationCount: {type: value, value: "3"}}
+        steps:
+          - name: Count
+            action: {key: incrementCrossFlowValue, component: {key: persist-data}}
+            inputs:
+              keyInput: {type: value, value: orders}
+              amountInput: {type: value, value: "1"}
+"""
+
+
+async def deploy(log: EventLog, text: str = FLOW, rate_limit: int = 50) -> None:
+    """An instance of the integration in `text`, whose first flow is at ENDPOINT."""
+    said: list[events.Event] = [
+        events.IntegrationPublished(
+            integration_id=IntegrationId("i"), name="Orders", version=1, definition=text
+        ),
+        events.CustomerRegistered(customer_id=CustomerId("c"), external_id="acme", name="acme"),
+        events.InstanceDeployed(
+            instance_id=InstanceId("n"),
+            name="Orders",
+            integration_id=IntegrationId("i"),
+            version=1,
+            customer_id=CustomerId("c"),
+            endpoints={"Order": ENDPOINT},
+            sealed=MASTER_KEY.seal({"config": {}, "api_keys": {}}),
+            rate_limit=rate_limit,
+        ),
+    ]
+    await log.append(
+        [NewRecord(DEFINITIONS.name, catalog.topic_key(e), codec.encode([e])) for e in said]
+    )
+
+
+def request(number: int, body: str = '{"sku": "A"}', *, synchronous: bool = True) -> NewRecord:
+    """A webhook request from the caller `number` of node `node`."""
+    event = events.WebhookReceived(
+        endpoint_id=ENDPOINT,
+        request=events.Request(
+            method="POST",
+            path="",
+            headers=[["Content-Type", "application/json"]],
+            query=[],
+            body=body,
+            encoding=events.BodyEncoding.TEXT,
+            body_bytes=len(body),
+            content_type="application/json",
+        ),
+        synchronous=synchronous,
+        reply_to="node",
+        request_no=number,
+        invoke_url="http://localhost/trigger/x",
+    )
+    return NewRecord(TRIGGERS.name, ENDPOINT, codec.encode([event]))
+
+
+@asynccontextmanager
+async def processing(log: EventLog, folder: Path) -> AsyncIterator[None]:
+    """The embedded host at work on `log`."""
+    definitions = Definitions(log)
+    ready = asyncio.Event()
+    async with effects.world(code_timeout_s=2, allow_private=True) as world:
+        host = asyncio.ensure_future(
+            embedded_host.run(
+                log,
+                blobs=Blobs.open(str(folder / "blobs")),
+                definitions=definitions,
+                master_key=MASTER_KEY,
+                world=world,
+                ready=ready.set,
+            )
+        )
+        waiting = asyncio.ensure_future(ready.wait())
+        await asyncio.wait({host, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        if host.done():
+            await host
+        try:
+            yield
+        finally:
+            host.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await host
+
+
+async def said_on(log: EventLog, topic: Topic) -> list[events.Event]:
+    """Every event on a topic."""
+    found: list[events.Event] = []
+    for partition in range(log.partitions(topic)):
+        for record in await log.read(topic, partition, 0, max_records=100_000):
+            found.extend(codec.decode(record.value).events)
+    return found
+
+
+async def replies(log: EventLog, count: int) -> list[events.Event]:
+    """The first `count` replies."""
+    found: list[events.Event] = []
+    offset = 0
+    while len(found) < count:
+        for record in await log.read(REPLIES, 0, offset, wait_s=10):
+            found.extend(codec.decode(record.value).events)
+            offset = record.offset + 1
+    return found
+
+
+async def test_a_request_becomes_an_execution_whose_result_is_told_to_its_caller(
+    tmp_path: Path,
+) -> None:
+    log = await SqliteLog.open(tmp_path / "log.db")
+    await deploy(log)
+    async with processing(log, tmp_path):
+        await log.append([request(1)])
+        [reply] = await replies(log, 1)
+    assert isinstance(reply, events.ResultReady)
+    assert reply.request_no == 1
+    assert reply.error is None
+    assert reply.response is not None
+    assert reply.response.result == [1, 2, 3]
+    admitted = await said_on(log, ADMISSIONS)
+    assert [type(e) for e in admitted] == [events.ExecutionAdmitted]
+    journal = [type(e).__name__ for e in await said_on(log, EXECUTIONS)]
+    assert journal[0] == "PartitionClaimed"
+    assert journal[1] == "ExecutionStarted"
+    assert journal[-1] == "ExecutionCompleted"
+    await log.close()
+
+
+async def test_only_so_many_requests_are_admitted_as_the_limit_allows(tmp_path: Path) -> None:
+    log = await SqliteLog.open(tmp_path / "log.db")
+    await deploy(log, rate_limit=5)
+    async with processing(log, tmp_path):
+        await log.append([request(n, synchronous=False) for n in range(9)])
+        told = await replies(log, 9)
+    reasons = [e.reason for e in told if isinstance(e, events.AdmissionDecided)]
+    assert reasons == [None] * 5 + [events.Reason.RATE_LIMITED] * 4
+    await log.close()
+
+
+async def test_state_is_there_after_a_restart_and_nothing_runs_again(tmp_path: Path) -> None:
+    log = await SqliteLog.open(tmp_path / "log.db")
+    await deploy(log)
+    async with processing(log, tmp_path):
+        await log.append([request(1)])
+        await replies(log, 1)
+    before = len(await said_on(log, EXECUTIONS))
+    async with processing(log, tmp_path):
+        assert len(await said_on(log, EXECUTIONS)) == before + 1
+        await log.append([request(2)])
+        told = await replies(log, 2)
+    assert isinstance(told[1], events.ResultReady)
+    assert told[1].response is not None
+    assert told[1].response.result == [4, 5, 6]
+    await log.close()
+
+
+async def test_a_record_that_does_not_decode_becomes_a_dead_letter_and_the_next_one_runs(
+    tmp_path: Path,
+) -> None:
+    log = await SqliteLog.open(tmp_path / "log.db")
+    await deploy(log)
+    async with processing(log, tmp_path):
+        await log.append([NewRecord(TRIGGERS.name, ENDPOINT, b"\xff"), request(1)])
+        [reply] = await replies(log, 1)
+    assert isinstance(reply, events.ResultReady)
+    [letter] = await said_on(log, dead_letters_of(TRIGGERS))
+    assert isinstance(letter, events.RecordDeadLettered)
+    assert letter.offset == 0
+    assert "envelope" in letter.cause
+    await log.close()
