@@ -288,13 +288,8 @@ class ExecutionHost:
             return [NewRecord(EXECUTIONS.name, key, value, journal.partition)]
         said = [await self._offloaded(event) for event in said]
         return [
-            NewRecord(
-                EXECUTIONS.name,
-                key,
-                codec.encode(said[index : index + EVENTS_IN_RECORD], journal.claim),
-                journal.partition,
-            )
-            for index in range(0, len(said), EVENTS_IN_RECORD)
+            NewRecord(EXECUTIONS.name, key, codec.encode(some, journal.claim), journal.partition)
+            for some in _cut(said)
         ]
 
     async def _offloaded(self, event: events.Event) -> events.Event:
@@ -413,6 +408,18 @@ class ExecutionHost:
         error = None if done.cancelled() else done.exception()
         if error is not None and not self.failed.done():
             self.failed.set_exception(error)
+
+
+def _cut(said: Sequence[events.Event]) -> list[Sequence[events.Event]]:
+    """Parts of about EVENTS_IN_RECORD; a step's changes of state stay with its result."""
+    parts: list[Sequence[events.Event]] = []
+    begin = 0
+    for end in range(1, len(said) + 1):
+        whole = not isinstance(said[end - 1], events.StateChanged | events.LogWritten)
+        if end == len(said) or (whole and end - begin >= EVENTS_IN_RECORD):
+            parts.append(said[begin:end])
+            begin = end
+    return parts
 
 
 def _write(journal: _Journal, admitted: events.ExecutionAdmitted, change: Change) -> None:

@@ -25,13 +25,15 @@ from schemas.definitions import Flow, Step
 from schemas.events import Scope
 from schemas.instants import Instant
 from schemas.secrets import hide
-from schemas.values import NotSerializable, Value, from_json, to_json
+from schemas.values import NotSerializable, Value, dump, from_json, to_json
 
 EVENTS_BETWEEN_PAUSES = 200
 MAX_LOG_CHARACTERS = 4096
 """Longer log lines are cut (platform-behaviour, 3.1)."""
 
 MAX_ITERATIONS = 1_000_000
+MAX_STATE_BYTES = 1024 * 1024
+"""A persisted value stands on the log whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,7 +349,7 @@ class Run:
     ) -> None:
         execution_id = self.admitted.execution_id
         for change in outcome.changes:
-            self._change(change)
+            self._change(step, change)
         for line in outcome.logs:
             message = hide(line.message, self.secrets)[:MAX_LOG_CHARACTERS]
             self._say(
@@ -384,7 +386,12 @@ class Run:
             )
         )
 
-    def _change(self, change: Change) -> None:
+    def _change(self, step: Step, change: Change) -> None:
+        size_bytes = len(dump(change.value))
+        if size_bytes > MAX_STATE_BYTES:
+            problem = f"the value at {change.key!r} has {size_bytes} bytes"
+            message = f"step {step.name!r}: {problem}; {MAX_STATE_BYTES} are allowed"
+            raise _FlowFailed(step.key, message)
         self.write_state(change)
         value, tagged = to_json(change.value)
         self._say(

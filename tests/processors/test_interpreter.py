@@ -1,0 +1,293 @@
+"""The flow engine: flows walked by hand, and the law that a crash at any point changes nothing."""
+
+from collections.abc import Callable
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from processors import registry
+from processors.actions import Action, Change, Outcome, Runs
+from processors.interpreter import Perform, Performed, Run, Wait, record_of
+from schemas import events, ids
+from schemas.definitions import (
+    Branch,
+    Complex,
+    Entry,
+    ErrorConfig,
+    Flow,
+    Literal,
+    Reference,
+    Step,
+)
+from schemas.events import Scope
+from schemas.ids import CustomerId, EndpointId, ExecutionId, InstanceId, IntegrationId
+from schemas.instants import Instant
+from schemas.values import Value
+
+EXECUTION = ExecutionId(ids.derived("execution"))
+TRIGGER = Step(
+    key="trigger",
+    name="Trigger",
+    component="webhook-triggers",
+    action="webhook",
+    is_trigger=True,
+)
+TOUCH = Action(
+    component="test",
+    key="touch",
+    label="Touch the world",
+    perform=lambda inputs, context, world: Outcome(),
+    runs=Runs.ASYNC,
+    touches_world=True,
+)
+ONCE = Action(
+    component="test",
+    key="once",
+    label="Touch it once",
+    perform=lambda inputs, context, world: Outcome(),
+    runs=Runs.ASYNC,
+    touches_world=True,
+    at_most_once=True,
+)
+
+
+def find(component: str, action: str) -> Action | None:
+    own = {("test", "touch"): TOUCH, ("test", "once"): ONCE}
+    return own.get((component, action)) or registry.find(component, action)
+
+
+def touch(name: str, action: str = "touch", **options: object) -> Step:
+    return Step(key=name, name=name, component="test", action=action, **options)  # type: ignore[arg-type]
+
+
+def loop(name: str, times: int, *steps: Step) -> Step:
+    return Step(
+        key=name,
+        name=name,
+        component="loop",
+        action="loopNTimes",
+        inputs={"iterationCount": Literal(str(times))},
+        steps=steps,
+    )
+
+
+def count(name: str) -> Step:
+    return Step(
+        key=name,
+        name=name,
+        component="persist-data",
+        action="incrementCrossFlowValue",
+        inputs={"keyInput": Literal("n"), "amountInput": Literal("1")},
+    )
+
+
+def run_of(
+    steps: tuple[Step, ...],
+    state: dict[tuple[Scope, str], Value],
+    said: list[events.Event] | None = None,
+) -> Run:
+    """A run of `steps` behind a trigger; `said` is what an earlier run has left on the log."""
+    admitted = events.ExecutionAdmitted(
+        execution_id=EXECUTION,
+        trigger_partition=0,
+        trigger_offset=0,
+        received_at=Instant(0),
+        endpoint_id=EndpointId("e"),
+        instance_id=InstanceId("n"),
+        customer_id=CustomerId("c"),
+        integration_id=IntegrationId("i"),
+        version=1,
+        flow="Flow",
+        request=events.Request(
+            method="POST",
+            path="",
+            headers=[],
+            query=[],
+            body="",
+            encoding=events.BodyEncoding.TEXT,
+            body_bytes=0,
+        ),
+        synchronous=True,
+        reply_to="node",
+        request_no=1,
+    )
+
+    def write(change: Change) -> None:
+        state[(change.scope, change.key)] = change.value
+
+    return Run(
+        admitted=admitted,
+        flow=Flow(name="Flow", steps=(TRIGGER, *steps)),
+        payload={"body": {"data": {"a": 1}}, "webhookApiKeys": {"Flow": ["k3y"]}},
+        config={},
+        secrets=frozenset(),
+        find=find,
+        read_state=lambda scope: {key: v for (s, key), v in state.items() if s == scope},
+        write_state=write,
+        owner_of=lambda scope: "owner",
+        now=Instant(0),
+        recorded=record_of(said or []),
+    )
+
+
+def answer(asked: Perform) -> Performed:
+    """What the world says: a function of the step, so that it says the same again."""
+    context = asked.context
+    result = {"step": context.step, "loop": context.loop_path, "key": context.idempotency_key}
+    return Performed(Outcome(result=result), "", Instant(1), Instant(2))
+
+
+def walk(run: Run, respond: Callable[[Perform], Performed] = answer) -> list[events.Event]:
+    """Everything that the run says until it ends."""
+    effect = run.advance(None, Instant(0))
+    while effect is not None:
+        performed = respond(effect) if isinstance(effect, Perform) else None
+        effect = run.advance(performed, Instant(2))
+    return run.said
+
+
+def kinds(said: list[events.Event]) -> list[str]:
+    return [type(event).__name__ for event in said]
+
+
+def failing(asked: Perform) -> Performed:
+    return Performed(None, "the world is away", Instant(1), Instant(2))
+
+
+def test_a_step_that_touches_the_world_is_scheduled_then_answered() -> None:
+    said = walk(run_of((touch("a"),), {}))
+    assert kinds(said) == ["StepSucceeded", "StepScheduled", "StepSucceeded", "ExecutionCompleted"]
+
+
+def test_api_keys_never_stand_on_the_log() -> None:
+    said = walk(run_of((), {}))
+    assert "k3y" not in repr(said)
+
+
+def test_a_failing_step_fails_the_execution_and_names_itself() -> None:
+    said = walk(run_of((touch("a"), touch("b")), {}), failing)
+    last = said[-1]
+    assert isinstance(last, events.ExecutionFailed)
+    assert (last.step, last.error) == ("a", "the world is away")
+
+
+def test_an_ignored_error_becomes_the_result_of_its_step() -> None:
+    step = touch("a", error_config=ErrorConfig(handler="ignore"))
+    shown = Step(
+        key="show",
+        name="show",
+        component="collection-tools",
+        action="createObject",
+        inputs={
+            "keyValueInput": Complex((Entry(Literal("e"), Reference("a", "results", ("error",))),))
+        },
+    )
+    said = walk(run_of((step, shown), {}), failing)
+    last = said[-1]
+    assert isinstance(last, events.ExecutionCompleted)
+    assert last.response is not None
+    assert last.response.result == {"e": "the world is away"}
+
+
+def test_a_step_is_tried_again_as_often_as_it_says_with_growing_delays() -> None:
+    policy = ErrorConfig(handler="retry", max_attempts=2, delay_s=3, exponential=True)
+    run = run_of((touch("a", error_config=policy),), {})
+    delays: list[float] = []
+    effect = run.advance(None, Instant(0))
+    while effect is not None:
+        if isinstance(effect, Wait):
+            delays.append(effect.delay_s)
+        effect = run.advance(failing(effect) if isinstance(effect, Perform) else None, Instant(2))
+    assert delays == [3, 6]
+    assert isinstance(run.said[-1], events.ExecutionFailed)
+
+
+def test_an_action_that_is_not_there_fails_by_name_when_it_is_reached() -> None:
+    step = Step(key="post", name="Post Message", component="slack", action="postMessage")
+    said = walk(run_of((touch("a"), step), {}))
+    last = said[-1]
+    assert isinstance(last, events.ExecutionFailed)
+    assert "'slack'" in last.error
+    assert "'postMessage'" in last.error
+    assert "Post Message" in last.error
+
+
+def test_the_steps_of_a_branch_not_taken_do_not_run() -> None:
+    branch = Step(
+        key="which",
+        name="Which",
+        component="branch",
+        action="branchOnValue",
+        inputs={
+            "inputValue": Literal("x"),
+            "branchValueMappings": Complex((Entry(Literal("X"), Literal("x")),)),
+        },
+        branches=(
+            Branch(name="X", steps=(touch("in_x"),)),
+            Branch(name="Else", steps=(touch("in_else"),)),
+        ),
+    )
+    said = walk(run_of((branch,), {}))
+    ran = [event.step for event in said if isinstance(event, events.StepSucceeded)]
+    assert ran == ["trigger", "which", "in_x"]
+
+
+def test_a_step_begun_before_a_crash_fails_where_its_action_runs_at_most_once() -> None:
+    run = run_of((touch("a", "once"),), {})
+    run.advance(None, Instant(0))
+    again = run_of((touch("a", "once"),), {}, list(run.said))
+    assert again.advance(None, Instant(0)) is None
+    last = again.said[-1]
+    assert isinstance(last, events.ExecutionFailed)
+    assert "at most once" in last.error
+
+
+STEPS = st.recursive(
+    st.sampled_from(["touch", "count"]),
+    lambda inner: st.tuples(st.integers(0, 3), st.lists(inner, min_size=1, max_size=3)),
+    max_leaves=8,
+)
+
+
+def built(shape: object, names: list[int]) -> Step:
+    """The step that a drawn shape stands for, under a name of its own."""
+    names.append(len(names))
+    name = f"s{names[-1]}"
+    if shape == "touch":
+        return touch(name)
+    if shape == "count":
+        return count(name)
+    assert isinstance(shape, tuple)
+    times, inner = shape
+    return loop(name, times, *(built(one, names) for one in inner))
+
+
+@given(st.lists(STEPS, max_size=4), st.data())
+def test_a_crash_after_any_append_gives_the_same_events_and_touches_no_step_twice(
+    shapes: list[object], data: st.DataObject
+) -> None:
+    names: list[int] = []
+    steps = tuple(built(shape, names) for shape in shapes)
+    whole = walk(run_of(steps, {}))
+    durable = data.draw(st.integers(0, len(whole) - 1))
+    kept = whole[:durable]
+    state: dict[tuple[Scope, str], Value] = {}
+    for event in kept:
+        if isinstance(event, events.StateChanged):
+            state[(Scope(event.scope), event.key)] = event.value
+    recorded = {(e.step, e.loop_path) for e in kept if isinstance(e, events.StepSucceeded)}
+    asked: list[tuple[str, str]] = []
+
+    def watching(effect: Perform) -> Performed:
+        asked.append((effect.context.step, effect.context.loop_path))
+        return answer(effect)
+
+    again = kept + walk(run_of(steps, state, kept), watching)
+    if not _torn(whole, durable):
+        assert again == whole
+    assert not recorded & set(asked)
+
+
+def _torn(whole: list[events.Event], durable: int) -> bool:
+    """Whether a crash there would part a value from its step, which one record never does."""
+    return durable > 0 and isinstance(whole[durable - 1], events.StateChanged)
