@@ -49,6 +49,8 @@ class Catalog:
     latest: dict[IntegrationId, int] = field(default_factory=dict)
     customers: dict[CustomerId, events.CustomerRegistered] = field(default_factory=dict)
     instances: dict[InstanceId, Instance] = field(default_factory=dict)
+    _statuses: dict[InstanceId, Status] = field(default_factory=dict)
+    """Also of instances whose deployment comes later: compaction may leave that order."""
     _endpoints: dict[EndpointId, tuple[InstanceId, str]] = field(default_factory=dict)
     _parsed: dict[tuple[IntegrationId, int], Definition] = field(default_factory=dict)
 
@@ -100,8 +102,9 @@ class Catalog:
 
     def _deploy(self, event: events.InstanceDeployed) -> None:
         known = self.instances.get(event.instance_id)
-        paused = known is not None and known.status is Status.PAUSED
+        paused = self._statuses.get(event.instance_id) is Status.PAUSED
         status = Status.PAUSED if paused else Status.ACTIVE
+        self._statuses[event.instance_id] = status
         if known is not None:
             for endpoint_id in known.deployed.endpoints.values():
                 self._endpoints.pop(endpoint_id, None)
@@ -110,6 +113,7 @@ class Catalog:
             self._endpoints[endpoint_id] = (event.instance_id, flow)
 
     def _set(self, instance_id: InstanceId, status: Status) -> None:
+        self._statuses[instance_id] = status
         known = self.instances.get(instance_id)
         if known is not None:
             self.instances[instance_id] = replace(known, status=status)
