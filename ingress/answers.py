@@ -1,0 +1,123 @@
+"""Answers: what a caller without a framework gets, as ASGI messages.
+
+Takes in a status, headers and a body (bytes, or a stream of known length); sends them. Every answer
+carries `prismatic-executionid` (platform-behaviour, section 2.3).
+"""
+
+import re
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, MutableMapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from eventlog.blobs import BlobsUnavailable
+from schemas import ids
+from schemas.errors import Refused, Retryable
+from schemas.ids import ExecutionId
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Header = tuple[bytes, bytes]
+
+JSON = b"application/json"
+RETRY_SOON: Header = (b"retry-after", b"1")
+_BODILESS = frozenset((204, 205, 304))
+_OURS = frozenset(
+    (
+        "connection",
+        "content-length",
+        "content-type",
+        "keep-alive",
+        "prismatic-executionid",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    )
+)
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
+
+class Disconnected(Exception):
+    """The caller has gone: there is nobody to answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`body` is bytes, or a stream of `size` bytes. Without an execution a random id is shown."""
+
+    status: int
+    body: bytes | AsyncIterator[bytes] = b""
+    content_type: bytes = JSON
+    headers: tuple[Header, ...] = ()
+    execution_id: ExecutionId | None = None
+    size: int = 0
+
+
+def of_json(
+    status: int,
+    content: Any,
+    *,
+    headers: tuple[Header, ...] = (),
+    execution_id: ExecutionId | None = None,
+) -> Answer:
+    return Answer(status, orjson.dumps(content), JSON, headers, execution_id)
+
+
+def of_refusal(refused: Refused) -> Answer:
+    return of_json(refused.status, {"error": str(refused), "reason": refused.reason})
+
+
+def of_absence(away: Retryable) -> Answer:
+    """503: nothing was accepted, the caller tries again."""
+    reason = "blobs_unavailable" if isinstance(away, BlobsUnavailable) else "log_unavailable"
+    return of_json(503, {"error": str(away), "reason": reason}, headers=(RETRY_SOON,))
+
+
+def headers_of(given: Mapping[str, str] | Iterable[tuple[str, str]]) -> tuple[Header, ...]:
+    """Headers that a flow chose, without those that are the server's own or are none at all."""
+    pairs = given.items() if isinstance(given, Mapping) else given
+    return tuple(
+        (name.lower().encode(), value.strip().encode())
+        for name, value in pairs
+        if _TOKEN.fullmatch(name) and name.lower() not in _OURS and not _CONTROL.search(value)
+    )
+
+
+def content_type_of(text: str) -> bytes:
+    """A content type as a header has it; what cannot be one is application/json."""
+    return JSON if not text.strip() or _CONTROL.search(text) else text.strip().encode()
+
+
+async def send(sender: Send, answer: Answer) -> None:
+    """Send the whole of `answer`. A stream that fails midway raises: the connection breaks off."""
+    body, size = answer.body, answer.size
+    if isinstance(body, bytes):
+        size = len(body)
+    headers = [(b"prismatic-executionid", _shown(answer.execution_id)), *answer.headers]
+    if answer.status in _BODILESS:
+        body = b""
+    else:
+        headers += [(b"content-type", answer.content_type), (b"content-length", b"%d" % size)]
+    await sender({"type": "http.response.start", "status": answer.status, "headers": headers})
+    if isinstance(body, bytes):
+        await sender({"type": "http.response.body", "body": body})
+    else:
+        await _send_stream(sender, body)
+
+
+async def _send_stream(sender: Send, chunks: AsyncIterator[bytes]) -> None:
+    async with aclosing(chunks) as open_chunks:  # type: ignore[type-var]  # streams are generators
+        async for chunk in open_chunks:
+            await sender({"type": "http.response.body", "body": chunk, "more_body": True})
+    await sender({"type": "http.response.body", "body": b""})
+
+
+def _shown(execution_id: ExecutionId | None) -> bytes:
+    shown = execution_id or ids.derived("not accepted", secrets.token_hex(16))
+    return ids.to_global(ids.EXECUTION, shown).encode()

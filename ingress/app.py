@@ -1,0 +1,184 @@
+"""The one ASGI application of an ingress node: webhooks and results bare, all else on FastAPI.
+
+Takes in what the process has opened (log, blobs, definitions, node) and further routers to mount;
+gives out an ASGI callable that is also the context manager of its tasks. Whoever opens it follows
+`definitions` (Definitions.run); here it is only read to its end at start and before a 404.
+"""
+
+import asyncio
+import hmac
+import logging
+from collections.abc import Callable, Sequence
+from functools import partial
+from types import TracebackType
+from typing import Self
+
+from fastapi import APIRouter, FastAPI
+from starlette.exceptions import HTTPException
+
+from eventlog.blobs import Blobs
+from eventlog.definitions import Definitions
+from eventlog.log import EventLog, LogUnavailable
+from ingress import answers, api, requests, results
+from ingress.answers import Message, Receive, Scope, Send
+from ingress.requests import TRIGGER
+from ingress.results import Results
+from ingress.waiting import Node
+from ingress.webhook import DECISION_S, RESULT_S, Webhooks
+from schemas.errors import Refused
+from schemas.secrets import MasterKey
+from schemas.topics import DEFINITIONS
+
+API = "/api"
+MAX_API_BYTES = 16 * 1024 * 1024
+"""A definition of 3 MB, escaped at worst, and its configuration."""
+
+_logger = logging.getLogger(__name__)
+
+
+class Application:
+    """ASGI: `async with application(...) as app`, then serve `app`."""
+
+    def __init__(
+        self,
+        *,
+        log: EventLog,
+        definitions: Definitions,
+        node: Node,
+        token: str,
+        webhooks: Webhooks,
+        results: Results,
+        build_rest: Callable[[api.IsReady], FastAPI],
+    ) -> None:
+        self._log = log
+        self._definitions = definitions
+        self._node = node
+        self._token = b"Bearer " + token.encode()
+        self._webhooks = webhooks
+        self._results = results
+        self._following: asyncio.Task[None] | None = None
+        self._rest = build_rest(self.is_ready)
+
+    async def __aenter__(self) -> Self:
+        """Read the definitions, find where the replies are to be followed from, and follow them."""
+        await self._definitions.read_to_end()
+        await self._node.start()
+        self._following = asyncio.create_task(self._node.run())
+        self._following.add_done_callback(_report)
+        return self
+
+    async def __aexit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        if self._following is not None:
+            self._following.cancel()
+            await asyncio.gather(self._following, return_exceptions=True)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope.get("path", "")
+        if scope["type"] == "http":
+            if path.startswith(TRIGGER):
+                return await self._webhooks(scope, receive, send)
+            if path.startswith(results.PREFIX):
+                return await self._results(scope, receive, send)
+        if path == API or path.startswith(API + "/"):
+            if not self._is_admin(scope):
+                return await _turn_away(scope, send)
+            receive = _bounded(receive)
+        await self._rest(scope, receive, send)
+
+    async def is_ready(self) -> bool:
+        """Whether the replies are followed and the log answers."""
+        if self._following is None or self._following.done():
+            return False
+        try:
+            await self._log.marks(DEFINITIONS, 0)
+        except LogUnavailable:
+            return False
+        return True
+
+    def _is_admin(self, scope: Scope) -> bool:
+        given = requests.header(scope, b"authorization") or ""
+        scheme, _, token = given.partition(" ")
+        shown = f"{scheme.capitalize()} {token.strip()}".encode("latin-1")
+        return hmac.compare_digest(shown, self._token)
+
+
+def application(
+    *,
+    log: EventLog,
+    blobs: Blobs,
+    definitions: Definitions,
+    node: Node,
+    master_key: MasterKey,
+    token: str,
+    public_url: str,
+    max_body_bytes: int,
+    result_ttl_s: int,
+    known: api.Known,
+    routers: Sequence[APIRouter] = (),
+    decision_s: float = DECISION_S,
+    result_s: float = RESULT_S,
+) -> Application:
+    """All of HTTP. Call it within the event loop; routers under /api need the token too."""
+    signed = Results(log=log, blobs=blobs, key=master_key, ttl_s=result_ttl_s)
+    webhooks = Webhooks(
+        log=log,
+        blobs=blobs,
+        definitions=definitions,
+        node=node,
+        results=signed,
+        public_url=public_url,
+        max_body_bytes=max_body_bytes,
+        decision_s=decision_s,
+        result_s=result_s,
+    )
+    commands = api.Lifecycle(
+        log=log,
+        definitions=definitions,
+        master_key=master_key,
+        known=known,
+        public_url=public_url,
+    )
+    return Application(
+        log=log,
+        definitions=definitions,
+        node=node,
+        token=token,
+        webhooks=webhooks,
+        results=signed,
+        build_rest=partial(api.build, commands, routers),
+    )
+
+
+async def _turn_away(scope: Scope, send: Send) -> None:
+    if scope["type"] != "http":
+        await send({"type": "websocket.close", "code": 1008})
+        return
+    message = "The API needs the admin token: Authorization: Bearer TOKEN."
+    refused = answers.of_refusal(Refused(message, status=401, reason="unauthorized"))
+    challenge = (b"www-authenticate", b"Bearer")
+    await answers.send(send, answers.Answer(401, refused.body, headers=(challenge,)))
+
+
+def _bounded(receive: Receive) -> Receive:
+    """`receive`, refusing bodies that FastAPI would otherwise gather without a bound."""
+    size = 0
+
+    async def counted() -> Message:
+        nonlocal size
+        message = await receive()
+        size += len(message.get("body", b""))
+        if size > MAX_API_BYTES:
+            raise HTTPException(413, f"The request body is larger than {MAX_API_BYTES} bytes.")
+        return message
+
+    return counted
+
+
+def _report(following: "asyncio.Task[None]") -> None:
+    if not following.cancelled() and following.exception() is not None:
+        _logger.critical("replies are no longer followed", exc_info=following.exception())

@@ -1,0 +1,277 @@
+"""Lifecycle: what an import, a deployment, a pause, a resumption and a removal say. Pure.
+
+Takes in the catalog and what was asked for; gives out the events of `definitions` that follow, and
+what the asker is told. Ids follow from names: the same integration name is one integration, the
+same customer and instance name one instance with the same URLs.
+
+A redeployment keeps what it does not mention: configuration values key by key, API keys flow by
+flow, the rate limit, and that the instance is paused. A removed instance begins afresh.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from schemas import events, ids, integration_file
+from schemas.catalog import Catalog, Instance, Status
+from schemas.definitions import Definition, Flow, RequiredConfigVar
+from schemas.errors import Refused
+from schemas.ids import CustomerId, EndpointId, InstanceId, IntegrationId
+from schemas.secrets import hash_of
+
+MAX_DEFINITION_BYTES = 3_000_000
+DEFAULT_CUSTOMER = "default"
+DEFAULT_RATE_LIMIT = 50
+FLOW_SPECIFIC = "flow_specific"
+
+Seal = Callable[[Any], str]
+Unseal = Callable[[str], Any]
+
+
+class InvalidDefinition(Refused):
+    """A definition that does not read. Holds every problem."""
+
+    def __init__(self, problems: Sequence[integration_file.Problem]) -> None:
+        first = problems[0]
+        count = f"{len(problems)} problems" if len(problems) > 1 else "a problem"
+        message = f"The definition has {count}: line {first.line}: {first.message}"
+        super().__init__(message, reason="invalid_definition")
+        self.problems = tuple(problems)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What a deployment is asked for. `config` values are texts, of connections also objects."""
+
+    customer: str = DEFAULT_CUSTOMER
+    instance: str = ""
+    config: Mapping[str, Any] = field(default_factory=dict)
+    api_keys: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    rate_limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Imported:
+    said: tuple[events.Event, ...]
+    integration_id: IntegrationId
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployed:
+    """`api_keys` are the keys in force, by flow."""
+
+    said: tuple[events.Event, ...]
+    instance: events.InstanceDeployed
+    api_keys: Mapping[str, Sequence[str]]
+
+
+def read_definition(text: str) -> Definition:
+    """The definition in `text`. Raises InvalidDefinition, and Refused (413)."""
+    size = len(text.encode("utf-8", "surrogatepass"))
+    if size > MAX_DEFINITION_BYTES:
+        message = f"The definition is {size} bytes long, more than {MAX_DEFINITION_BYTES}."
+        raise Refused(message, status=413, reason="too_large")
+    reading = integration_file.read(text)
+    if reading.definition is None:
+        raise InvalidDefinition(reading.problems)
+    return reading.definition
+
+
+def publish(catalog: Catalog, text: str, definition: Definition) -> Imported:
+    """The next version; the latest one again where its text is the same."""
+    integration_id = IntegrationId(ids.derived("integration", definition.name))
+    latest = catalog.latest.get(integration_id, 0)
+    known = catalog.versions.get((integration_id, latest))
+    if known is not None and known.definition == text:
+        return Imported(said=(), integration_id=integration_id, version=latest)
+    published = events.IntegrationPublished(
+        integration_id=integration_id,
+        name=definition.name,
+        version=latest + 1,
+        definition=text,
+    )
+    return Imported(said=(published,), integration_id=integration_id, version=latest + 1)
+
+
+def deploy(
+    catalog: Catalog, text: str, definition: Definition, wish: Wish, seal: Seal, unseal: Unseal
+) -> Deployed:
+    """Publish and deploy. Raises Refused for what the definition does not have."""
+    _check_deployable(definition)
+    imported = publish(catalog, text, definition)
+    customer_id = CustomerId(ids.derived("customer", wish.customer))
+    name = wish.instance or definition.name
+    instance_id = InstanceId(ids.derived("instance", imported.integration_id, customer_id, name))
+    former = catalog.instances.get(instance_id)
+    if former is not None and former.status is Status.REMOVED:
+        former = None
+    held = unseal(former.deployed.sealed) if former else {}
+    config = _config(definition, wish.config, held.get("config", {}))
+    api_keys = _api_keys(definition, wish.api_keys, held.get("api_keys", {}))
+    deployed = events.InstanceDeployed(
+        instance_id=instance_id,
+        name=name,
+        integration_id=imported.integration_id,
+        version=imported.version,
+        customer_id=customer_id,
+        endpoints={
+            flow.name: EndpointId(ids.derived("endpoint", instance_id, flow.name))
+            for flow in definition.flows
+        },
+        sealed=_sealed(seal, {"config": config, "api_keys": api_keys}),
+        api_key_hashes={flow: [hash_of(key) for key in keys] for flow, keys in api_keys.items()},
+        rate_limit=_rate_limit(wish.rate_limit, former),
+    )
+    said = (*imported.said, *_customer(catalog, customer_id, wish.customer), deployed)
+    if former is not None and former.status is Status.PAUSED:
+        # Said again: compaction may leave the former pause in front of this deployment.
+        said = (*said, events.InstancePaused(instance_id=instance_id))
+    return Deployed(said=said, instance=deployed, api_keys=api_keys)
+
+
+def pause(catalog: Catalog, instance_id: InstanceId) -> tuple[events.Event, ...]:
+    status = _living(catalog, instance_id)
+    if status is Status.PAUSED:
+        return ()
+    return (events.InstancePaused(instance_id=instance_id),)
+
+
+def resume(catalog: Catalog, instance_id: InstanceId) -> tuple[events.Event, ...]:
+    status = _living(catalog, instance_id)
+    if status is Status.ACTIVE:
+        return ()
+    return (events.InstanceResumed(instance_id=instance_id),)
+
+
+def remove(catalog: Catalog, instance_id: InstanceId) -> tuple[events.Event, ...]:
+    if _known(catalog, instance_id).status is Status.REMOVED:
+        return ()
+    return (events.InstanceRemoved(instance_id=instance_id),)
+
+
+def _known(catalog: Catalog, instance_id: InstanceId) -> Instance:
+    found = catalog.instances.get(instance_id)
+    if found is None:
+        shown = ids.to_global(ids.INSTANCE, instance_id)
+        message = f"There is no instance with id: {shown}"
+        raise Refused(message, status=404, reason="unknown_instance")
+    return found
+
+
+def _living(catalog: Catalog, instance_id: InstanceId) -> Status:
+    found = _known(catalog, instance_id)
+    if found.status is Status.REMOVED:
+        message = f"The instance {found.deployed.name!r} was removed."
+        raise Refused(message, status=409, reason="instance_removed")
+    return found.status
+
+
+def _check_deployable(definition: Definition) -> None:
+    if definition.endpoint_type != FLOW_SPECIFIC:
+        message = (
+            f"Integrations of endpointType {definition.endpoint_type} cannot be deployed:"
+            f" only {FLOW_SPECIFIC} is served."
+        )
+        raise Refused(message, reason="unsupported_endpoint_type")
+
+
+def _customer(
+    catalog: Catalog, customer_id: CustomerId, external_id: str
+) -> tuple[events.Event, ...]:
+    if customer_id in catalog.customers:
+        return ()
+    return (
+        events.CustomerRegistered(
+            customer_id=customer_id, external_id=external_id, name=external_id
+        ),
+    )
+
+
+def _rate_limit(wished: int | None, former: Instance | None) -> int:
+    if wished is None:
+        return former.deployed.rate_limit if former else DEFAULT_RATE_LIMIT
+    if wished < 1:
+        message = f"The rate limit must be 1 request/second or more, not {wished}."
+        raise Refused(message, reason="bad_rate_limit")
+    return wished
+
+
+def _config(
+    definition: Definition, wished: Mapping[str, Any], former: Mapping[str, Any]
+) -> dict[str, Any]:
+    known = {var.key: var for var in definition.config_vars}
+    config = {key: value for key, value in former.items() if key in known}
+    for key, value in wished.items():
+        if key not in known:
+            listed = ", ".join(map(repr, known)) or "none"
+            message = f"There is no config variable {key!r}; the integration has: {listed}."
+            raise Refused(message, reason="unknown_config_variable")
+        config[key] = _value(known[key], value)
+    return config
+
+
+def _value(var: RequiredConfigVar, value: Any) -> Any:
+    """Values are secrets: no message shows one."""
+    if var.data_type != "connection":
+        return value if isinstance(value, str) else orjson.dumps(value).decode()
+    if isinstance(value, str):
+        try:
+            value = orjson.loads(value)
+        except orjson.JSONDecodeError:
+            value = None
+    if not isinstance(value, dict):
+        message = (
+            f"The connection {var.key!r} must be configured with a JSON object of its fields,"
+            """ as in 'Key={"field": "value"}'."""
+        )
+        raise Refused(message, reason="bad_connection")
+    return value
+
+
+def _api_keys(
+    definition: Definition,
+    wished: Mapping[str, Sequence[str]],
+    former: Mapping[str, Sequence[str]],
+) -> dict[str, list[str]]:
+    for name, keys in wished.items():
+        _check_keys(definition, name, keys)
+    in_force: dict[str, list[str]] = {}
+    for flow in definition.flows:
+        keys = _keys_of(flow, wished.get(flow.name), former.get(flow.name, ()))
+        if keys:
+            in_force[flow.name] = keys
+    return in_force
+
+
+def _keys_of(flow: Flow, wished: Sequence[str] | None, former: Sequence[str]) -> list[str]:
+    if flow.security == "unsecured":
+        return []
+    if flow.security == "organization":
+        return list(flow.organization_api_keys)
+    return list(dict.fromkeys(former if wished is None else wished))
+
+
+def _check_keys(definition: Definition, name: str, keys: Sequence[str]) -> None:
+    flow = definition.flow(name)
+    if flow is None:
+        listed = ", ".join(repr(flow.name) for flow in definition.flows)
+        message = f"There is no flow {name!r} for an API key; the integration has: {listed}."
+        raise Refused(message, reason="unknown_flow")
+    if keys and flow.security in ("unsecured", "organization"):
+        message = f"The flow {name!r} is secured as {flow.security}: it takes no API keys."
+        raise Refused(message, reason="no_api_keys_here")
+    for key in keys:
+        if not key or not key.isascii() or not key.isprintable() or key != key.strip():
+            message = f"An API key of flow {name!r} is empty or not made of printable ASCII."
+            raise Refused(message, reason="bad_api_key")
+
+
+def _sealed(seal: Seal, content: Any) -> str:
+    try:
+        return seal(content)
+    except TypeError as error:
+        message = "The configuration holds what JSON cannot."
+        raise Refused(message, reason="bad_config") from error

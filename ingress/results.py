@@ -1,0 +1,191 @@
+"""Results: signed, expiring addresses of what an execution gave, and the route that serves them.
+
+Takes in the response of an execution (schemas.events.Response); gives out its body as HTTP has it.
+An address holds where the execution's last event stands on `executions`, so nothing is stored for
+it. A body in a blob is there as it is to be sent, of the response's content type.
+"""
+
+import base64
+import binascii
+import hmac
+import struct
+import time
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from eventlog.blobs import BlobMissing, Blobs
+from eventlog.log import EventLog, OffsetOutOfRange
+from ingress import answers, requests
+from ingress.answers import Answer, Receive, Scope, Send
+from schemas import codec, events, values
+from schemas.errors import Refused, Retryable
+from schemas.ids import ExecutionId
+from schemas.secrets import MasterKey
+from schemas.topics import EXECUTIONS
+
+PREFIX = "/results/"
+MAX_DIRECT_BYTES = 5_000_000
+_PACKED = struct.Struct(">16sHQQ")
+_SIGNATURE_BYTES = 16
+_TEXT = b"text/plain; charset=utf-8"
+_BYTES = b"application/octet-stream"
+# What flows give is served from the console's own origin: no browser may run it there.
+_HARMLESS: tuple[answers.Header, ...] = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"content-security-policy", b"sandbox"),
+)
+
+
+class Place(NamedTuple):
+    """Where the last event of an execution stands on `executions`, and until when it is shown."""
+
+    execution_id: ExecutionId
+    partition: int
+    offset: int
+    expires_at_s: int
+
+
+def token_of(place: Place, key: MasterKey) -> str:
+    packed = _PACKED.pack(
+        UUID(place.execution_id).bytes, place.partition, place.offset, place.expires_at_s
+    )
+    signed = packed + key.sign(packed)[:_SIGNATURE_BYTES]
+    return base64.urlsafe_b64encode(signed).decode().rstrip("=")
+
+
+def place_of(token: str, key: MasterKey, now_s: int) -> Place:
+    """The inverse of `token_of`. Raises Refused (403) for a forged or an expired token."""
+    try:
+        signed = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        signed = b""
+    packed, signature = signed[:-_SIGNATURE_BYTES], signed[-_SIGNATURE_BYTES:]
+    genuine = hmac.compare_digest(signature, key.sign(packed)[:_SIGNATURE_BYTES])
+    if not genuine or len(packed) != _PACKED.size:
+        raise Refused("This address of a result is not genuine.", status=403, reason="forged")
+    execution, partition, offset, expires_at_s = _PACKED.unpack(packed)
+    if now_s >= expires_at_s:
+        raise Refused("This address of a result has expired.", status=403, reason="expired")
+    return Place(ExecutionId(str(UUID(bytes=execution))), partition, offset, expires_at_s)
+
+
+class Results:
+    """Makes addresses of results, and serves them to GET and HEAD."""
+
+    def __init__(self, *, log: EventLog, blobs: Blobs, key: MasterKey, ttl_s: int) -> None:
+        self._log = log
+        self._blobs = blobs
+        self._key = key
+        self._ttl_s = ttl_s
+
+    def address(self, ready: events.ResultReady, base_url: str) -> str:
+        expires_at_s = _now_s() + self._ttl_s
+        place = Place(ready.execution_id, ready.partition, ready.offset, expires_at_s)
+        return f"{base_url}{PREFIX}{token_of(place, self._key)}"
+
+    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
+        try:
+            answer = await self._answer(scope)
+        except Refused as refused:
+            answer = answers.of_refusal(refused)
+        except Retryable as away:
+            answer = answers.of_absence(away)
+        await answers.send(send, answer)
+
+    async def _answer(self, scope: Scope) -> Answer:
+        if scope["method"] not in ("GET", "HEAD"):
+            message = f"A result is there for GET and HEAD, not for {scope['method']}."
+            raise Refused(message, status=405, reason="method_not_allowed")
+        place = place_of(scope["path"].removeprefix(PREFIX), self._key, _now_s())
+        response = await self._read(place)
+        return await self.body(200, response, place.execution_id, _HARMLESS)
+
+    async def body(
+        self,
+        status: int,
+        response: events.Response,
+        execution_id: ExecutionId,
+        headers: tuple[answers.Header, ...] = (),
+    ) -> Answer:
+        """`response` as it is sent. Raises Refused (404) where its blob is gone."""
+        if response.blob is None:
+            kind, content = rendered(response)
+            return Answer(status, content, kind, headers, execution_id)
+        kind = answers.content_type_of(response.content_type)
+        try:
+            size = await self._blobs.size(response.blob)
+        except BlobMissing as error:
+            raise _gone() from error
+        stream = self._blobs.stream(response.blob)
+        return Answer(status, stream, kind, headers, execution_id, size)
+
+    async def direct(self, ready: events.ResultReady) -> Answer | None:
+        """The result itself as JSON; None where it is binary or not smaller than 5 MB."""
+        response = ready.response or events.Response()
+        if response.blob is not None:
+            answer = await self.body(200, response, ready.execution_id)
+            fits = requests.is_json(answer.content_type.decode()) and answer.size < MAX_DIRECT_BYTES
+            return answer if fits else None
+        value = values.from_json(response.result, response.tagged)
+        if isinstance(value, bytes) or _file_of(value) is not None:
+            return None
+        content = values.dump(value)
+        if len(content) >= MAX_DIRECT_BYTES:
+            return None
+        return Answer(200, content, execution_id=ready.execution_id)
+
+    async def _read(self, place: Place) -> events.Response:
+        if place.partition >= self._log.partitions(EXECUTIONS):
+            raise _gone()
+        try:
+            records = await self._log.read(EXECUTIONS, place.partition, place.offset, max_records=1)
+        except OffsetOutOfRange as error:
+            raise _gone() from error
+        for record in records:
+            for event in codec.decode(record.value).events:
+                if (
+                    isinstance(event, events.ExecutionCompleted)
+                    and event.execution_id == place.execution_id
+                ):
+                    return event.response or events.Response()
+        raise _gone()
+
+
+def rendered(response: events.Response) -> tuple[bytes, bytes]:
+    """Content type and body of a response that is not in a blob.
+
+    Text and bytes are sent as they are, a file (`{data: bytes, contentType}`) as its bytes, all
+    else as JSON. A content type that the flow chose is kept; JSON content types get JSON.
+    """
+    value = values.from_json(response.result, response.tagged)
+    kind, content = _own_form(value)
+    if response.content_type:
+        kind = answers.content_type_of(response.content_type)
+        if requests.is_json(kind.decode()):
+            content = content if isinstance(value, bytes) else values.dump(value)
+    return kind, content
+
+
+def _own_form(value: values.Value) -> tuple[bytes, bytes]:
+    if isinstance(value, str):
+        return _TEXT, value.encode()
+    if isinstance(value, bytes):
+        return _BYTES, value
+    return _file_of(value) or (answers.JSON, values.dump(value))
+
+
+def _file_of(value: Any) -> tuple[bytes, bytes] | None:
+    if not isinstance(value, dict) or not isinstance(value.get("data"), bytes):
+        return None
+    if not value.keys() <= {"data", "contentType"}:
+        return None
+    kind = value.get("contentType")
+    return (answers.content_type_of(kind) if isinstance(kind, str) else _BYTES), value["data"]
+
+
+def _gone() -> Refused:
+    return Refused("This result is no longer kept.", status=404, reason="result_gone")
+
+
+def _now_s() -> int:
+    return time.time_ns() // 1_000_000_000
