@@ -1,0 +1,139 @@
+"""Show: what commands print, as tables for people or as JSON for programs."""
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import typer
+
+from schemas.errors import PenstockError
+
+if TYPE_CHECKING:
+    from schemas.integration_file import Problem
+
+UNBOUNDED = 10_000
+"""The width where nobody looks at a terminal: programs that cut columns need whole lines."""
+
+
+class Said(PenstockError):
+    """A failure that has been said already: only the exit code is missing."""
+
+
+def say(message: str) -> None:
+    """A line on stderr: what happened, or what is wrong."""
+    typer.echo(message, err=True)
+
+
+def write(line: str) -> None:
+    """A line on stdout, at once: others wait for it."""
+    typer.echo(line)
+    sys.stdout.flush()
+
+
+def as_json(content: object) -> None:
+    typer.echo(orjson.dumps(content, option=orjson.OPT_INDENT_2))
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table(box=None, pad_edge=False)
+    for column in columns:
+        shown.add_column(column.upper(), overflow="fold")
+    for row in rows:
+        shown.add_row(*(Text("-" if cell is None else str(cell)) for cell in row))
+    Console(width=None if sys.stdout.isatty() else UNBOUNDED, soft_wrap=False).print(shown)
+
+
+def problems(file: str, found: "Sequence[Problem | dict[str, Any]]") -> None:
+    """What is wrong with an integration file, one line each."""
+    for problem in found:
+        known = problem_object(problem)
+        say(f"{file}:{known['line']}: {known['path'] or '(file)'}: {known['message']}")
+
+
+def problem_object(problem: "Problem | dict[str, Any]") -> dict[str, Any]:
+    if isinstance(problem, dict):
+        return {key: problem.get(key) for key in ("path", "line", "message")}
+    return {"path": problem.path, "line": problem.line, "message": problem.message}
+
+
+def unknown_components(names: Sequence[str]) -> None:
+    if names:
+        say(f"warning: components that are not there: {', '.join(names)}; their steps will fail")
+
+
+def deployed(answer: dict[str, Any]) -> None:
+    write(f"instance {answer['instanceId']} of version {answer['version']}")
+    rows = [
+        (flow["name"], flow["webhookUrl"], ", ".join(flow["apiKeys"]) or None)
+        for flow in answer["flows"]
+    ]
+    table(("flow", "url", "api keys"), rows)
+
+
+def imported(answer: dict[str, Any]) -> None:
+    write(f"integration {answer['integrationId']} at version {answer['version']}")
+    for flow in answer["flows"]:
+        write(f"  {flow['name'] if isinstance(flow, dict) else flow}")
+
+
+def instances(answer: dict[str, Any]) -> None:
+    rows = [
+        (
+            found["id"],
+            found["name"],
+            found["status"],
+            _name(found["integration"]),
+            found["version"],
+            (found["customer"] or {}).get("externalId"),
+            ", ".join(flow["name"] for flow in found["flows"]),
+        )
+        for found in answer["instances"]
+    ]
+    table(("id", "name", "status", "integration", "version", "customer", "flows"), rows)
+
+
+def executions(answer: dict[str, Any]) -> None:
+    rows = [
+        (
+            found["id"],
+            found["status"],
+            found["flow"],
+            _name(found["instance"]),
+            found["receivedAt"],
+            found["endedAt"],
+            found["error"],
+        )
+        for found in answer["executions"]
+    ]
+    table(("id", "status", "flow", "instance", "received", "ended", "error"), rows)
+
+
+def execution(found: dict[str, Any]) -> None:
+    for label in ("id", "status", "flow", "receivedAt", "startedAt", "endedAt", "error"):
+        if found[label] is not None:
+            write(f"{label:<11} {found[label]}")
+    for label in ("instance", "integration"):
+        if found[label] is not None:
+            write(f"{label:<11} {_name(found[label])}")
+    write("")
+    rows = [
+        (
+            step["name"],
+            step["status"],
+            step["loopPath"] or None,
+            step["attempt"],
+            step["startedAt"],
+            step["error"] or orjson.dumps(step["result"]).decode(),
+        )
+        for step in found["steps"]
+    ]
+    table(("step", "status", "loop", "attempt", "started", "result"), rows)
+
+
+def _name(found: dict[str, Any] | None) -> str | None:
+    return (found["name"] or found["id"]) if found else None

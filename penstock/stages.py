@@ -1,0 +1,272 @@
+"""Stages: ingress, worker and projector, and how one process runs some of them.
+
+A stage is a coroutine that calls `ready` once and goes on until it is cancelled. `run` starts them
+in order, ends them in order (whoever accepts first), and ends with the first one that fails.
+"""
+
+import asyncio
+import gc
+import logging
+import signal
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import uvicorn
+
+from eventlog.log import EventLog, LogUnavailable
+from eventlog.sqlite import SqliteLog
+from penstock import startup
+from penstock.show import Said
+from penstock.startup import Parts
+from schemas.errors import PenstockError, Unusable
+from schemas.instants import Instant
+from schemas.settings import Settings
+
+if TYPE_CHECKING:
+    from processors.actions import World
+    from projections.store import Views
+
+FINISH_S = 10
+"""How long requests under way may take when the process is asked to end."""
+COMPACT_EVERY_S = 600
+SWITCH_INTERVAL_S = 0.0005
+"""How long a thread may keep the interpreter from the event loop: a tenth of Python's default."""
+
+Ready = Callable[[], None]
+
+_log = logging.getLogger(__name__)
+
+
+class StageFailed(Said):
+    """A stage has ended by itself. Its cause has been logged; starting again is safe."""
+
+
+class Stage(NamedTuple):
+    name: str
+    run: Callable[[Ready], Coroutine[Any, Any, None]]
+
+
+async def run(stages: Sequence[Stage], announce: Ready) -> None:
+    """Run `stages` until cancelled, calling `announce` once all of them are ready.
+
+    They are ended in their order, each before the next. Raises StageFailed, and Unusable as it is.
+    """
+    flags = [asyncio.Event() for _ in stages]
+    tasks = [
+        asyncio.create_task(stage.run(flag.set), name=stage.name)
+        for stage, flag in zip(stages, flags, strict=True)
+    ]
+    announcing = asyncio.create_task(_announce(flags, announce))
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        announcing.cancel()
+        for task in tasks:
+            task.cancel()
+            await asyncio.wait({task})
+    raise _failure(done.pop())
+
+
+async def _announce(flags: Sequence[asyncio.Event], announce: Ready) -> None:
+    for flag in flags:
+        await flag.wait()
+    # What lives now lives for ever: the collector need not look at it again.
+    gc.collect()
+    gc.freeze()
+    announce()
+
+
+def _failure(ended: "asyncio.Task[None]") -> PenstockError:
+    name = ended.get_name()
+    cause = None if ended.cancelled() else ended.exception()
+    if isinstance(cause, Unusable):
+        return cause
+    why = f"{type(cause).__name__}: {cause}{_place(cause)}" if cause else "it returned"
+    _log.error("%s has ended: %s", name, why, extra={"action": "stage_failed"})
+    failed = StageFailed(f"{name} has ended: {why}")
+    failed.__cause__ = cause
+    return failed
+
+
+def _place(error: BaseException) -> str:
+    """Where it was raised, for a log that has one line for it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f" (at {Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+
+
+def run_in_loop(main: Coroutine[Any, Any, None]) -> None:
+    """Run `main` on uvloop until it ends, or SIGINT or SIGTERM cancels it; a second one hurries."""
+    import uvloop
+
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_until_signalled(main))
+
+
+async def _until_signalled(main: Coroutine[Any, Any, None]) -> None:
+    task = asyncio.create_task(main)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    await asyncio.wait({task})
+    if not task.cancelled():
+        task.result()
+
+
+def following(parts: Parts) -> Stage:
+    """Keeps the catalog of this process up to date."""
+
+    async def follow(ready: Ready) -> None:
+        ready()
+        await parts.definitions.run()
+
+    return Stage("definitions", follow)
+
+
+def ingress(parts: Parts, views: "Views", listener: socket.socket, public_url: str) -> Stage:
+    """All of HTTP: accepts requests, answers them, and reads the views."""
+
+    async def serve(ready: Ready) -> None:
+        from ingress import app, waiting
+        from processors import registry
+        from projections import api
+
+        async with app.application(
+            log=parts.log,
+            blobs=parts.blobs,
+            definitions=parts.definitions,
+            node=waiting.Node(parts.log),
+            master_key=parts.master_key,
+            token=startup.token_of(parts.settings),
+            public_url=parts.settings.public_url or public_url,
+            max_body_bytes=parts.settings.max_body_bytes,
+            result_ttl_s=parts.settings.result_ttl_s,
+            known=registry.known(),
+            routers=(api.router(views, parts.log),),
+        ) as application:
+            await _serve(application, listener, ready)
+
+    return Stage("ingress", serve)
+
+
+class _Server(uvicorn.Server):
+    """Leaves the signals to `run`, and says when it answers."""
+
+    def __init__(self, config: uvicorn.Config, ready: Ready) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]  # a generator there
+        return nullcontext()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._ready()
+
+
+async def _serve(application: Any, listener: socket.socket, ready: Ready) -> None:
+    config = uvicorn.Config(
+        application,
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        access_log=False,
+        server_header=False,
+        log_config=None,
+        log_level=logging.WARNING,
+        backlog=startup.BACKLOG,
+        timeout_graceful_shutdown=FINISH_S,
+    )
+    server = _Server(config, ready)
+    serving = asyncio.create_task(server.serve([listener]))
+    try:
+        await asyncio.shield(serving)
+    finally:
+        server.should_exit = True
+        await serving
+
+
+def worker(parts: Parts) -> Stage:
+    """Decides on triggers and executes flows, on the host that fits the log."""
+
+    async def work(ready: Ready) -> None:
+        from processors import effects
+
+        async with effects.world(
+            code_timeout_s=parts.settings.code_timeout_s,
+            allow_private=parts.settings.allow_private_networks,
+        ) as world:
+            await _host(parts, world, ready)
+
+    return Stage("worker", work)
+
+
+async def _host(parts: Parts, world: "World", ready: Ready) -> None:
+    run_host: Callable[..., Coroutine[Any, Any, None]]
+    if isinstance(parts.log, SqliteLog):
+        from processors import embedded_host
+
+        run_host = embedded_host.run
+    else:
+        from processors import faust_host
+
+        bootstrap = parts.settings.log_url.removeprefix("kafka://").rstrip("/")
+        run_host = partial(faust_host.run, bootstrap=bootstrap)
+    await run_host(
+        parts.log,
+        blobs=parts.blobs,
+        definitions=parts.definitions,
+        master_key=parts.master_key,
+        world=world,
+        ready=ready,
+    )
+
+
+def projector(log: EventLog, views: "Views") -> Stage:
+    """Keeps the views up to date."""
+
+    async def project(ready: Ready) -> None:
+        from projections.projector import Projector
+
+        ready()
+        await Projector(log, views).run()
+
+    return Stage("projector", project)
+
+
+def compaction(log: SqliteLog) -> Stage:
+    """Removes what the topics' retention no longer keeps; on Kafka the broker does it."""
+
+    async def compact(ready: Ready) -> None:
+        ready()
+        while True:
+            try:
+                await log.compact(Instant(time.time_ns() // 1_000))
+            except LogUnavailable as error:
+                _log.warning("not compacted: %s", error, extra={"action": "compact"})
+            await asyncio.sleep(COMPACT_EVERY_S)
+
+    return Stage("compaction", compact)
+
+
+async def run_ingress(known: Settings, host: str, port: int, announce: Ready) -> None:
+    with startup.listening(host, port) as listener:
+        async with startup.opened(known) as parts, startup.open_views(known) as views:
+            url = startup.address_of(host, listener)
+            await run([ingress(parts, views, listener, url), following(parts)], announce)
+
+
+async def run_worker(known: Settings, announce: Ready) -> None:
+    async with startup.opened(known) as parts:
+        await run([worker(parts), following(parts)], announce)
+
+
+async def run_projector(known: Settings, announce: Ready) -> None:
+    async with startup.open_log(known) as log, startup.open_views(known) as views:
+        await run([projector(log, views)], announce)
