@@ -1,0 +1,43 @@
+"""The memory of a process and of those that it started, as /proc tells it."""
+
+from pathlib import Path
+
+_PROC = Path("/proc")
+MB = 1_000_000
+
+
+def resident_mb(pid: int) -> float:
+    """What `pid` and its descendants hold resident; shared pages count for each of them."""
+    parents = _parents()
+    family = {pid}
+    while more := {child for child, parent in parents.items() if parent in family} - family:
+        family |= more
+    return sum(_resident_bytes(each) for each in family) / MB
+
+
+def _parents() -> dict[int, int]:
+    found = {}
+    for entry in _PROC.iterdir():
+        if entry.name.isdigit():
+            value = _status(int(entry.name), "PPid")
+            if value:
+                found[int(entry.name)] = int(value)
+    return found
+
+
+def _resident_bytes(pid: int) -> int:
+    kilobytes = _status(pid, "VmRSS").removesuffix("kB").strip()
+    return int(kilobytes or 0) * 1024
+
+
+def _status(pid: int, key: str) -> str:
+    """One line of a process's status; empty where the process or the line is not there."""
+    try:
+        text = (_PROC / str(pid) / "status").read_text()
+    except OSError:
+        return ""
+    for line in text.splitlines():
+        name, _, value = line.partition(":")
+        if name == key:
+            return value.strip()
+    return ""
