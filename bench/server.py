@@ -80,6 +80,10 @@ class Penstock:
         if process is not None:
             process.end(signal.SIGTERM)
 
+    def tail(self) -> str:
+        """The last lines of its output, for people; they may name folders of this machine."""
+        return self._process.tail() if self._process else ""
+
     def deploy(self, definition: str) -> str:
         """Deploy a file with one flow, without a limit that matters; gives its URL."""
         file = self._folder / "measured.yml"
@@ -140,7 +144,11 @@ def penstock(log: str | None = None, **settings: str) -> Iterator[Penstock]:
         tempfile.TemporaryDirectory(prefix="penstock-bench-") as folder,
         Penstock(Path(folder), log, settings) as up,
     ):
-        yield up
+        try:
+            yield up
+        except Invalid as error:
+            on = "Kafka" if log else "the embedded log"
+            raise Invalid(f"on {on}: {error}\n{up.tail()}") from error
 
 
 def _without_ours(environment: Mapping[str, str]) -> dict[str, str]:

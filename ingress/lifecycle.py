@@ -126,9 +126,6 @@ def deploy(
         rate_limit=_rate_limit(wish.rate_limit, former),
     )
     said = (*imported.said, *_customer(catalog, customer_id, wish.customer), deployed)
-    if former is not None and former.status is Status.PAUSED:
-        # Said again: compaction may leave the former pause in front of this deployment.
-        said = (*said, events.InstancePaused(instance_id=instance_id))
     return Deployed(said=said, instance=deployed, api_keys=api_keys)
 
 

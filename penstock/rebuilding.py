@@ -31,7 +31,8 @@ def rebuild(**overrides: str | None) -> int:
     try:
         targets = _highs(server)
     except client.ServerAway:
-        show.say(f"no server answers at {server.url}; rebuilding {known.views_url} here")
+        views = startup.less_password(known.views_url)
+        show.say(f"no server answers at {server.url}; rebuilding {views} here")
         return _rebuild_here(known)
     return _rebuild_there(server, targets)
 

@@ -78,7 +78,7 @@ def deployed(answer: dict[str, Any]) -> None:
 def imported(answer: dict[str, Any]) -> None:
     write(f"integration {answer['integrationId']} at version {answer['version']}")
     for flow in answer["flows"]:
-        write(f"  {flow['name'] if isinstance(flow, dict) else flow}")
+        write(f"  {flow}")
 
 
 def instances(answer: dict[str, Any]) -> None:

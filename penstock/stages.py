@@ -129,7 +129,7 @@ def following(parts: Parts) -> Stage:
     return Stage("definitions", follow)
 
 
-def ingress(parts: Parts, views: "Views", listener: socket.socket, public_url: str) -> Stage:
+def ingress(parts: Parts, views: "Views", listener: socket.socket) -> Stage:
     """All of HTTP: accepts requests, answers them, and reads the views."""
 
     async def serve(ready: Ready) -> None:
@@ -144,7 +144,7 @@ def ingress(parts: Parts, views: "Views", listener: socket.socket, public_url: s
             node=waiting.Node(parts.log),
             master_key=parts.master_key,
             token=startup.token_of(parts.settings),
-            public_url=parts.settings.public_url or public_url,
+            public_url=parts.settings.public_url,
             max_body_bytes=parts.settings.max_body_bytes,
             result_ttl_s=parts.settings.result_ttl_s,
             known=registry.known(),
@@ -258,8 +258,7 @@ def compaction(log: SqliteLog) -> Stage:
 async def run_ingress(known: Settings, host: str, port: int, announce: Ready) -> None:
     with startup.listening(host, port) as listener:
         async with startup.opened(known) as parts, startup.open_views(known) as views:
-            url = startup.address_of(host, listener)
-            await run([ingress(parts, views, listener, url), following(parts)], announce)
+            await run([ingress(parts, views, listener), following(parts)], announce)
 
 
 async def run_worker(known: Settings, announce: Ready) -> None:

@@ -55,13 +55,12 @@ def log_settings(known: Settings) -> None:
     """One line with the settings in force, without secrets and without passwords in URLs."""
     shown = {field.name: getattr(known, field.name) for field in fields(known)}
     shown |= {"log": known.log_url, "views": known.views_url, "blobs": known.blobs_url}
-    said = " ".join(
-        f"{k}={_less_password(str(v))}" for k, v in shown.items() if k not in _NOT_SHOWN
-    )
+    said = " ".join(f"{k}={less_password(str(v))}" for k, v in shown.items() if k not in _NOT_SHOWN)
     _log.info("settings: %s", said, extra={"action": "start"})
 
 
-def _less_password(text: str) -> str:
+def less_password(text: str) -> str:
+    """`text`, if it is a URL with a password, without that."""
     scheme, mark, rest = text.partition("://")
     credentials, at, place = rest.rpartition("@")
     user, colon, _ = credentials.partition(":")

@@ -14,7 +14,7 @@ async def run(known: Settings, host: str, port: int, announce: Callable[[str], N
         async with startup.opened(known) as parts, startup.open_views(known) as views:
             url = startup.address_of(host, listener)
             together: list[Stage] = [
-                stages.ingress(parts, views, listener, url),
+                stages.ingress(parts, views, listener),
                 stages.worker(parts),
                 stages.projector(parts.log, views),
                 stages.following(parts),

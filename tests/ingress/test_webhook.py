@@ -357,13 +357,25 @@ async def test_a_chosen_body_is_sent_in_its_content_type(
     assert (answer.headers.get("content-type"), answer.content) == (kind, content)
 
 
-async def test_a_body_in_a_blob_is_streamed(ingress: Served) -> None:
-    content = b"a,b\n" * 200_000
-    await ingress.blobs.put("results/large", content)
-    response = Response(status=200, content_type="text/csv", blob="results/large")
+@pytest.mark.parametrize(
+    ("value", "tagged", "content_type", "content"),
+    [
+        (["x" * 1_000] * 300, False, "application/json", None),
+        ("a,b\n" * 100_000, False, "text/csv", b"a,b\n" * 100_000),
+        ({"$bytes": "AAEC" * 100_000}, True, "image/png", b"\0\1\2" * 100_000),
+    ],
+    ids=["json", "text", "bytes"],
+)
+async def test_a_result_in_a_blob_is_sent_like_any_other(
+    ingress: Served, value: Any, tagged: bool, content_type: str, content: bytes | None
+) -> None:
+    kept = orjson.dumps(value)
+    await ingress.blobs.put("results/large", kept)
+    response = Response(status=200, content_type=content_type, blob="results/large", tagged=tagged)
     _, answer = await completed(ingress, await ingress.url(), response)
-    assert (answer.content, answer.headers["content-type"]) == (content, "text/csv")
-    assert answer.headers["content-length"] == str(len(content))
+    expected = kept if content is None else content
+    assert (answer.content, answer.headers["content-type"]) == (expected, content_type)
+    assert answer.headers["content-length"] == str(len(expected))
 
 
 async def test_a_failed_flow_tells_its_error(ingress: Served) -> None:

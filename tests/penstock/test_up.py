@@ -231,3 +231,32 @@ def test_a_connection_is_sent_as_an_object(env: Env, file: Path) -> None:
     wrong = running.command("deploy", file, "--config", "Shop=me", env=env)
     assert wrong.code == 1
     assert "Shop" in wrong.err
+
+
+def test_what_was_acknowledged_survives_kill_9(tmp_path: Path, file: Path) -> None:
+    data = tmp_path / "data"
+    file.write_text(running.flow("Killed", synchronous=False))
+    with running.up(data) as server:
+        env = running.environment(data=str(data), url=server.url)
+        [flow] = _deploy(file, env, "--rate-limit", "1000")["flows"]
+        answers = [running.call(flow["webhookUrl"]) for _ in range(20)]
+        server.end(signal.SIGKILL)
+    assert {answer.status_code for answer in answers} == {200}
+    with running.up(data) as server:
+        env = running.environment(data=str(data), url=server.url)
+        for answer in answers:
+            shown = running.execution_once_ended(running.id_in(answer), env)
+            assert shown["status"] == "succeeded"
+
+
+def test_all_stages_run_in_one_process_on_kafka(
+    kafka_bootstrap: str, tmp_path: Path, file: Path
+) -> None:
+    data = tmp_path / "data"
+    with running.up(data, log=f"kafka://{kafka_bootstrap}") as server:
+        env = running.environment(data=str(data), url=server.url)
+        [flow] = _deploy(file, env)["flows"]
+        answer = running.call(flow["webhookUrl"])
+        assert answer.status_code == 200, answer.text
+        assert running.execution_once_ended(running.id_in(answer), env)["status"] == "succeeded"
+        assert server.end() == 0
