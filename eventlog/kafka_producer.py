@@ -134,6 +134,8 @@ class Pump:
     def _send_what_can_go(self) -> None:
         """Start a round for each node that has none under way and for which something waits."""
         self._is_due = False
+        # What came between the start of a round and its launch has gone out with it.
+        self._waiting = {lane for lane in self._waiting if lane.queue}
         rounds: dict[int, list[Lane]] = {}
         for lane in self._waiting:
             node = self._leader_of(lane)

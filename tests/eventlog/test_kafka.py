@@ -159,6 +159,21 @@ async def test_positions_can_be_stored_while_the_group_of_the_readers_name_has_m
     await member.stop()
 
 
+async def test_appends_at_any_moment_of_a_round_are_answered(log: KafkaLog) -> None:
+    for pause in range(40):
+        appends = [log.append([trigger(b"first")])]
+        await asyncio.sleep(0)
+        appends.append(log.append([trigger(b"caught by the same round")]))
+        for _ in range(pause % 8):
+            await asyncio.sleep(0)
+        appends += [log.append([NewRecord("triggers", "k", b"next", n)]) for n in range(1, 4)]
+        for append in appends:
+            await append
+
+    records = await log.read(TRIGGERS, 0, 0)
+    assert [record.value for record in records] == [b"first", b"caught by the same round"] * 40
+
+
 async def _limit_messages(admin: Any, name: str, size: int) -> None:
     config = {"message.timestamp.type": "LogAppendTime", "max.message.bytes": str(size)}
     await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, config)])
