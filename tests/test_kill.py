@@ -1,21 +1,28 @@
 """kill -9 in the middle of load, on each log: nothing acknowledged is lost, nothing runs again.
 
-A counting server stands behind the HTTP step of a flow. It notes the idempotency key of each
-request; the one of a step that was under way when its worker died may come twice, no other.
+A counting server stands behind the HTTP steps of a flow. It notes the idempotency key of each
+request. After each kill the log is read: only a step whose result is not there may be asked again,
+and that once in each life of the worker.
 """
 
 import asyncio
 import contextlib
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from eventlog.log import EventLog, Record
+from eventlog.opening import open_log
+from processors import execution
+from schemas import codec, events, ids
+from schemas.topics import EXECUTIONS
 from tests import servers
 from tests.kafka_broker import Broker
 from tests.penstock import running
@@ -49,22 +56,110 @@ flows:
 
 
 class Counting:
-    """What the server behind the steps saw: how often each path and idempotency key came."""
+    """What the server behind the steps saw: how often each idempotency key came."""
 
     def __init__(self) -> None:
-        self.seen: Counter[tuple[str, str]] = Counter()
+        self.seen: Counter[str] = Counter()
         self.url = ""
+        self._connected = 0
+        self._idle = asyncio.Event()
 
     async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._connected += 1
+        self._idle.clear()
+        try:
+            await self._count(reader, writer)
+        finally:
+            self._connected -= 1
+            if not self._connected:
+                self._idle.set()
+
+    async def nobody_left(self) -> None:
+        """Return once every connection has ended: what a dead worker sent has been counted."""
+        if self._connected:
+            await self._idle.wait()
+
+    async def _count(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
                 lines = head.split("\r\n")
                 headers = dict(line.lower().split(": ", 1) for line in lines[1:] if line)
                 await reader.readexactly(int(headers.get("content-length", "0")))
-                self.seen[(lines[0].split()[1], headers["idempotency-key"])] += 1
+                self.seen[headers["idempotency-key"]] += 1
                 writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
         writer.close()
+
+
+Step = tuple[str, str, str]
+"""Of which execution, which step, on which path through loops."""
+
+
+@dataclass(slots=True)
+class Journal:
+    """What counts of the topic `executions`: records of a claim that was not lost when they came.
+
+    `keys` are the idempotency keys of the steps that were scheduled.
+    """
+
+    keys: dict[str, Step] = field(default_factory=dict)
+    results: Counter[Step] = field(default_factory=Counter)
+    starts: Counter[str] = field(default_factory=Counter)
+    ends: Counter[str] = field(default_factory=Counter)
+
+    def collect(self, event: events.Event) -> None:
+        match event:
+            case events.ExecutionStarted():
+                self.starts[event.execution_id] += 1
+            case events.StepScheduled(execution_id=execution_id, step=step, loop_path=path):
+                self.keys[event.idempotency_key] = (execution_id, step, path)
+            case events.StepSucceeded() | events.StepFailed():
+                self.results[(event.execution_id, event.step, event.loop_path)] += 1
+            case events.ExecutionCompleted() | events.ExecutionFailed():
+                self.ends[event.execution_id] += 1
+            case _:
+                pass
+
+    def recorded(self) -> set[str]:
+        """The idempotency keys of steps whose results are there."""
+        return {key for key, step in self.keys.items() if self.results[step]}
+
+
+async def _journal(url: str) -> Journal:
+    """All of the journal, read by the rules of processors.execution."""
+    found = Journal()
+    log = await open_log(url)
+    try:
+        for partition in range(log.partitions(EXECUTIONS)):
+            state = execution.State()
+            for record in await _read(log, partition):
+                said = codec.decode(record.value)
+                execution.fold(state, record.offset, said)
+                if said.claim in (None, state.claim):
+                    for event in said.events:
+                        found.collect(event)
+    finally:
+        await log.close()
+    return found
+
+
+async def _read(log: EventLog, partition: int) -> list[Record]:
+    found: list[Record] = []
+    at, high = await log.marks(EXECUTIONS, partition)
+    while at < high:
+        records = await log.read(EXECUTIONS, partition, at, wait_s=1.0)
+        assert records, f"nothing to read at {at}, below {high}"
+        found += records
+        at = records[-1].offset + 1
+    return found
+
+
+@dataclass(slots=True)
+class Killed:
+    """What stood when a worker had been killed: `seen` by the counting server, `recorded` keys."""
+
+    seen: Counter[str]
+    recorded: set[str]
 
 
 @asynccontextmanager
@@ -97,11 +192,14 @@ async def _up(data: Path, log: str) -> tuple[contextlib.AbstractContextManager[A
     return manager, await asyncio.to_thread(manager.__enter__)
 
 
-async def _killed_under_load(data: Path, log: str, counter: Counting) -> set[str]:
-    """Deploy, load and kill several times; the ids of everything acknowledged."""
+async def _killed_under_load(
+    data: Path, log: str, counter: Counting
+) -> tuple[set[str], list[Killed]]:
+    """Deploy, load and kill several times; the ids of everything acknowledged, and each kill."""
     file = data.parent / "counted.yml"
     file.write_text(FLOW.format(url=counter.url))
     acknowledged: set[str] = set()
+    kills: list[Killed] = []
     for turn in range(KILLS):
         manager, server = await _up(data, log)
         try:
@@ -122,7 +220,14 @@ async def _killed_under_load(data: Path, log: str, counter: Counting) -> set[str
             await asyncio.gather(*callers)
         finally:
             await asyncio.to_thread(manager.__exit__, None, None, None)
-    return acknowledged
+        await counter.nobody_left()
+        journal = await _journal(_url_of(data, log))
+        kills.append(Killed(counter.seen.copy(), journal.recorded()))
+    return acknowledged, kills
+
+
+def _url_of(data: Path, log: str) -> str:
+    return log or f"sqlite:///{data / 'log.db'}"
 
 
 async def _all_ended(url: str, ids: set[str]) -> dict[str, Any]:
@@ -143,18 +248,40 @@ async def _all_ended(url: str, ids: set[str]) -> dict[str, Any]:
 
 async def _prove(data: Path, log: str) -> None:
     async with counting() as counter:
-        acknowledged = await _killed_under_load(data, log, counter)
+        acknowledged, kills = await _killed_under_load(data, log, counter)
         manager, server = await _up(data, log)
         try:
             ended = await _all_ended(server.url, acknowledged)
         finally:
             await asyncio.to_thread(manager.__exit__, None, None, None)
+        await counter.nobody_left()
+        seen = counter.seen
     assert {e["status"] for e in ended.values()} == {"succeeded"}
-    keys = {(path, key) for path, key in counter.seen}
-    assert len(keys) >= 2 * len(acknowledged)
-    repeated = sum(times - 1 for times in counter.seen.values())
-    assert repeated <= KILLS * 4 * CALLERS, "more repeats than steps can have been under way"
-    assert max(counter.seen.values()) <= 1 + KILLS
+    journal = await _journal(_url_of(data, log))
+    _check_ends(journal, {ids.from_global(ids.EXECUTION, shown) for shown in acknowledged})
+    _check_requests(journal, kills, seen)
+
+
+def _check_ends(journal: Journal, acknowledged: set[str]) -> None:
+    """Everything acknowledged ended, and what was started did so once, with each result once."""
+    assert acknowledged <= journal.ends.keys() <= journal.starts.keys()
+    assert {*journal.starts.values(), *journal.ends.values(), *journal.results.values()} == {1}
+    for execution_id in acknowledged:
+        for step in ("first", "second"):
+            assert journal.results[(execution_id, step, "")] == 1
+
+
+def _check_requests(journal: Journal, kills: Sequence[Killed], seen: Counter[str]) -> None:
+    """Each life of the worker asks once, and never for what was recorded before it."""
+    assert seen.keys() <= journal.keys.keys()
+    assert journal.recorded() <= seen.keys()
+    before = Killed(Counter(), set())
+    for after in (*kills, Killed(seen, journal.recorded())):
+        asked = after.seen - before.seen
+        assert set(asked.values()) <= {1}
+        assert not asked.keys() & before.recorded
+        assert before.recorded <= after.recorded
+        before = after
 
 
 async def test_kill_9_under_load_loses_nothing_on_the_embedded_log(tmp_path: Path) -> None:
