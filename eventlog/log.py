@@ -62,16 +62,8 @@ class Marks(NamedTuple):
     high: int
 
 
-class EventLog(Protocol):
-    """One log. Every coroutine may raise LogUnavailable; none of them blocks the event loop."""
-
-    def append(self, records: Sequence[NewRecord]) -> Awaitable[list[Appended]]:
-        """Take `records` in this order, now; the awaitable resolves when all are durable.
-
-        Calls made one after another keep their order within each partition, awaited or not. If it
-        raises, some of the records may be on the log (on SQLite: none), and records of later calls
-        may have been refused with it: the caller stops, or tries again as a new append.
-        """
+class ReadableLog(Protocol):
+    """The reading side of a log. Every coroutine may raise LogUnavailable."""
 
     async def read(
         self,
@@ -88,20 +80,35 @@ class EventLog(Protocol):
         and gives an empty list when none came. Below the low mark it raises OffsetOutOfRange.
         """
 
-    async def offset_at(self, topic: Topic, partition: int, at: Instant) -> int:
-        """The offset of the first record appended at `at` or later; the high mark if none."""
-
     async def marks(self, topic: Topic, partition: int) -> Marks:
         """The low and the high mark; everything below the high mark can be read."""
+
+    def partitions(self, topic: Topic) -> int:
+        """How many partitions `topic` has on this log."""
+
+    async def close(self) -> None:
+        """Release everything. Idempotent."""
+
+
+class EventLog(ReadableLog, Protocol):
+    """One log. Every coroutine may raise LogUnavailable; none of them blocks the event loop."""
+
+    def append(self, records: Sequence[NewRecord]) -> Awaitable[list[Appended]]:
+        """Take `records` in this order, now; the awaitable resolves when all are durable.
+
+        Calls made one after another keep their order within each partition, awaited or not. If it
+        raises, some of the records may be on the log (on SQLite: none), and records of later calls
+        may have been refused with it: the caller stops, or tries again as a new append.
+        """
+
+    async def offset_at(self, topic: Topic, partition: int, at: Instant) -> int:
+        """The offset of the first record appended at `at` or later; the high mark if none."""
 
     async def commit(self, reader: str, topic: Topic, partition: int, offset: int) -> None:
         """Remember that `reader` is done with everything below `offset`. Durable on return."""
 
     async def committed(self, reader: str, topic: Topic, partition: int) -> int | None:
         """What `reader` committed last, None if nothing."""
-
-    def partitions(self, topic: Topic) -> int:
-        """How many partitions `topic` has on this log."""
 
     async def close(self) -> None:
         """Finish the appends under way and release everything. Idempotent."""

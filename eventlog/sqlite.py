@@ -7,16 +7,15 @@ An append that fails leaves nothing behind. What readers see has been fsynced be
 import asyncio
 import os
 import sqlite3
-import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 from eventlog import limits, sqlite_file
-from eventlog.log import Appended, LogUnavailable, Marks, NewRecord, OffsetOutOfRange, Record
+from eventlog.log import Appended, LogUnavailable, Marks, NewRecord, Record
+from eventlog.sqlite_readers import Readers, check_range
 from eventlog.sqlite_stream import Stream
 from eventlog.sqlite_writer import Append, Change, Outcome, Remember, Work, Writer
 from schemas import topics
@@ -26,10 +25,12 @@ from schemas.topics import Topic
 
 QUEUE_BYTES = 64 * 1024 * 1024
 COMPACT_STEP = 1_000
-READERS = 2
 _OVERHEAD_BYTES = 200
 
 T = TypeVar("T")
+
+Watcher = Callable[[str, int, Marks], None]
+"""Called with a topic, a partition and its marks."""
 
 
 class SqliteLog:
@@ -49,7 +50,8 @@ class SqliteLog:
         self._gathered: list[Work] = []
         self._queued_bytes = 0
         self._closing: asyncio.Task[None] | None = None
-        self._readers = _Readers(path)
+        self._watchers: list[Watcher] = []
+        self._readers = Readers(path)
         self._writer = Writer(connection, str(path), self._settle)
 
     @classmethod
@@ -62,6 +64,10 @@ class SqliteLog:
             connection.close()
             os.close(lock)
             raise Unusable(f"log {path} is not a usable log file: {error}") from error
+
+    @property
+    def path(self) -> Path:
+        return self._path
 
     def append(self, records: Sequence[NewRecord]) -> Awaitable[list[Appended]]:
         future: asyncio.Future[list[Appended]] = self._loop.create_future()
@@ -109,7 +115,21 @@ class SqliteLog:
             self._positions.update(outcome.positions)
             for stream, records in outcome.grown:
                 stream.grow(records)
+                self._tell(stream)
         outcome.resolve()
+
+    def watch(self, watcher: Watcher) -> Callable[[], None]:
+        """Tell `watcher` of every partition's marks, now and whenever they change; call the
+        outcome to end it.
+        """
+        self._watchers.append(watcher)
+        for stream in self._streams.values():
+            watcher(stream.topic, stream.partition, Marks(stream.low, stream.high))
+        return lambda: self._watchers.remove(watcher)
+
+    def _tell(self, stream: Stream) -> None:
+        for watcher in self._watchers:
+            watcher(stream.topic, stream.partition, Marks(stream.low, stream.high))
 
     async def read(
         self,
@@ -126,14 +146,14 @@ class SqliteLog:
         if offset == stream.high and wait_s > 0:
             await stream.wait(wait_s)
             self._check_open()
-        _check_range(stream, offset)
+        check_range(stream, offset)
         if offset >= stream.tail.first:
             return stream.tail.read(offset, max_records)
         high = stream.high
         records = await self._query(
             lambda connection: sqlite_file.fetch(connection, stream, offset, high, max_records)
         )
-        _check_range(stream, offset)
+        check_range(stream, offset)
         return records
 
     async def offset_at(self, topic: Topic, partition: int, at: Instant) -> int:
@@ -197,6 +217,7 @@ class SqliteLog:
         while stream.low < end:
             # Raised before the records go, so that no reader takes their absence for a gap.
             stream.low = min(end, stream.low + COMPACT_STEP)
+            self._tell(stream)
             removed += await self._change(
                 partial(sqlite_file.remove_below, stream=stream, low=stream.low)
             )
@@ -227,10 +248,7 @@ class SqliteLog:
 
     async def _query(self, ask: Callable[[sqlite3.Connection], T]) -> T:
         self._check_open()
-        try:
-            return await self._loop.run_in_executor(self._readers.pool, self._readers.ask, ask)
-        except (sqlite3.Error, OSError) as error:
-            raise LogUnavailable(f"log {self._path} could not be read: {error}") from error
+        return await self._readers.ask(ask)
 
     def _stream(self, topic: str, partition: int) -> Stream:
         stream = self._streams.get((topic, partition))
@@ -246,28 +264,6 @@ class SqliteLog:
         return self._stream(record.topic, partition)
 
 
-class _Readers:
-    """A few threads with a reading connection each."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._own = threading.local()
-        self._connections: list[sqlite3.Connection] = []
-        self.pool = ThreadPoolExecutor(READERS, thread_name_prefix="eventlog-reader")
-
-    def ask(self, ask: Callable[[sqlite3.Connection], T]) -> T:
-        connection: Any = getattr(self._own, "connection", None)
-        if connection is None:
-            connection = self._own.connection = sqlite_file.open_reader(self._path)
-            self._connections.append(connection)
-        return ask(connection)
-
-    def close(self) -> None:
-        self.pool.shutdown(wait=True)
-        for connection in self._connections:
-            connection.close()
-
-
 def _acquire(path: Path) -> tuple[int, sqlite3.Connection]:
     if path.is_dir():
         raise Unusable(f"log {path} is a folder, not a file")
@@ -277,15 +273,6 @@ def _acquire(path: Path) -> tuple[int, sqlite3.Connection]:
     except Unusable:
         os.close(lock)
         raise
-
-
-def _check_range(stream: Stream, offset: int) -> None:
-    if offset < stream.low:
-        raise OffsetOutOfRange(stream.topic, stream.partition, offset, stream.low)
-    if offset > stream.high:
-        raise LogUnavailable(
-            f"{stream.topic}/{stream.partition} ends at offset {stream.high}, before {offset}"
-        )
 
 
 def _steps(offsets: list[int]) -> Iterator[list[int]]:

@@ -155,6 +155,18 @@ def _load(
     return Stream(topic, partition, table, low, high, last_at)
 
 
+def known_streams(connection: sqlite3.Connection) -> list[Stream]:
+    """The partitions with the marks of their records, without changing anything."""
+    rows = connection.execute("SELECT number, topic, partition, low, last_at FROM streams")
+    found = []
+    for number, topic, partition, low, last_at in rows.fetchall():
+        table = f"records_{number}"
+        newest = connection.execute(f"SELECT max(offset) FROM {table}").fetchone()[0]  # noqa: S608
+        high = low if newest is None else newest + 1
+        found.append(Stream(topic, partition, table, low, high, last_at))
+    return found
+
+
 def load_positions(connection: sqlite3.Connection) -> dict[tuple[str, str, int], int]:
     rows = connection.execute("SELECT reader, topic, partition, offset FROM positions")
     return {(reader, topic, partition): offset for reader, topic, partition, offset in rows}

@@ -1,10 +1,12 @@
-"""Up: all stages in one process, the only place where they know of one another."""
+"""Up: all stages together, the only place where they know of one another."""
 
 from collections.abc import Callable
 
 from eventlog.sqlite import SqliteLog
-from penstock import stages, startup
+from penstock import projecting, stages, startup
 from penstock.stages import Stage
+from penstock.startup import Parts
+from projections.store import Views
 from schemas.settings import Settings
 
 
@@ -16,9 +18,15 @@ async def run(known: Settings, host: str, port: int, announce: Callable[[str], N
             together: list[Stage] = [
                 stages.ingress(parts, views, listener),
                 stages.worker(parts),
-                stages.projector(parts.log, views),
+                _projector(parts, views),
                 stages.following(parts),
             ]
             if isinstance(parts.log, SqliteLog):
                 together.append(stages.compaction(parts.log))
             await stages.run(together, lambda: announce(url))
+
+
+def _projector(parts: Parts, views: Views) -> Stage:
+    if isinstance(parts.log, SqliteLog):
+        return projecting.beside(parts.log, parts.settings.views_url)
+    return stages.projector(parts.log, views)

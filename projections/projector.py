@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
-from eventlog.log import EventLog, OffsetOutOfRange, Record
+from eventlog.log import OffsetOutOfRange, ReadableLog, Record
 from projections.rows import Changes
 from projections.store import Move, Partition, PositionMoved, Stored, Views
 from projections.views import TOPICS, State, fold
@@ -68,7 +68,7 @@ class Projector:
     """Projects one log into one set of views. `skipped` counts records that
     were left out, `failures` the attempts since the views stood still."""
 
-    def __init__(self, log: EventLog, views: Views) -> None:
+    def __init__(self, log: ReadableLog, views: Views) -> None:
         self._log = log
         self._views = views
         self._next_batch_at = 0.0
@@ -310,7 +310,7 @@ def rebuild(views: Views) -> None:
     views.clear()
 
 
-async def rebuild_here(log: EventLog, views: Views, progress: Progress | None = None) -> None:
+async def rebuild_here(log: ReadableLog, views: Views, progress: Progress | None = None) -> None:
     """Drop everything and fold the log again, up to its high marks of now. Raises Retryable."""
     await _in_thread(lambda: rebuild(views))
     await Projector(log, views).catch_up(progress)

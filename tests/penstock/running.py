@@ -132,11 +132,24 @@ class Running:
         """What it has written to stderr."""
         return Path(self.errors.name).read_text()
 
+    def children(self) -> list[int]:
+        """The processes it has started and that are still there."""
+        found = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        return [int(pid) for pid in found.split()]
+
     def end(self, how: signal.Signals = signal.SIGTERM) -> int:
         """Its exit code."""
         if self.process.poll() is None:
             self.process.send_signal(how)
         return self.process.wait(ANSWER_S)
+
+
+def is_at_work(pid: int) -> bool:
+    """Whether the process is there and has not ended, collected by its parent or not."""
+    try:
+        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """`penstock up` and the commands that talk to it, as people use them."""
 
 import json
+import os
 import signal
 import stat
 from collections.abc import Iterator
@@ -247,6 +248,29 @@ def test_what_was_acknowledged_survives_kill_9(tmp_path: Path, file: Path) -> No
         for answer in answers:
             shown = running.execution_once_ended(running.id_in(answer), env)
             assert shown["status"] == "succeeded"
+
+
+def test_a_projector_that_was_killed_is_started_again(tmp_path: Path, file: Path) -> None:
+    with running.up(tmp_path / "data") as server:
+        env = running.environment(data=str(tmp_path / "data"), url=server.url)
+        [flow] = _deploy(file, env)["flows"]
+        [before] = server.children()
+        os.kill(before, signal.SIGKILL)
+        answer = running.call(flow["webhookUrl"])
+        assert running.execution_once_ended(running.id_in(answer), env)["status"] == "succeeded"
+        assert server.children() != [before]
+        assert "the projector's process has ended with -9" in server.said()
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_no_process_outlives_it(how: signal.Signals, tmp_path: Path) -> None:
+    with running.up(tmp_path / "data") as server:
+        [child] = server.children()
+        server.end(how)
+        deadline = servers.Deadline(running.ANSWER_S)
+        while running.is_at_work(child):
+            assert not deadline.passed, f"process {child} is still there"
+            deadline.pause()
 
 
 def test_all_stages_run_in_one_process_on_kafka(

@@ -1,0 +1,152 @@
+"""Projecting: the projector of `penstock up` in a process of its own, beside the embedded log.
+
+The views cost a fifth of all work, and one interpreter keeps one core busy. The log's owner tells
+the process the marks on its standard input; when that ends, so does the process. It appends
+nothing, and positions move only with the rows, so that it may be killed at any moment.
+"""
+
+import asyncio
+import logging
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from eventlog.log import Marks
+from eventlog.sqlite import SqliteLog
+from penstock import startup
+from penstock.stages import Ready, Stage
+
+if TYPE_CHECKING:
+    from eventlog.sqlite_follower import Follower
+
+TELL_EVERY_S = 0.005
+UNREAD_BYTES = 64 * 1024
+END_S = 5.0
+BACK_OFF_S = 1.0
+
+_log = logging.getLogger(__name__)
+
+
+def beside(log: SqliteLog, views_url: str) -> Stage:
+    """Keeps the views up to date, in a process that is started again should it die."""
+
+    async def project(ready: Ready) -> None:
+        while True:
+            code = await _run_process(log, views_url, ready)
+            _log.error("the projector's process has ended with %s; starting another", code)
+            await asyncio.sleep(BACK_OFF_S)
+
+    return Stage("projector", project)
+
+
+async def _run_process(log: SqliteLog, views_url: str, ready: Ready) -> int:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", __name__, stdin=asyncio.subprocess.PIPE
+    )
+    assert process.stdin is not None
+    opening = {"log": str(log.path), "views": views_url}
+    process.stdin.write(orjson.dumps(opening) + b"\n")
+    teller = _Teller(process.stdin)
+    end_watch = log.watch(teller.note)
+    try:
+        ready()
+        return await process.wait()
+    finally:
+        end_watch()
+        teller.stop()
+        await _end(process)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Let it finish its transaction; then it has no more to do."""
+    assert process.stdin is not None
+    process.stdin.close()
+    try:
+        await asyncio.wait_for(process.wait(), END_S)
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+
+
+class _Teller:
+    """Writes the newest marks, a few hundred times a second at most, never more than are read."""
+
+    def __init__(self, stdin: asyncio.StreamWriter) -> None:
+        self._stdin = stdin
+        self._news: dict[tuple[str, int], Marks] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def note(self, topic: str, partition: int, marks: Marks) -> None:
+        self._news[topic, partition] = marks
+        if self._timer is None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(TELL_EVERY_S, self._write)
+
+    def _write(self) -> None:
+        self._timer = None
+        if self._stdin.transport.is_closing():
+            return
+        if self._stdin.transport.get_write_buffer_size() > UNREAD_BYTES:
+            self._timer = asyncio.get_running_loop().call_later(TELL_EVERY_S, self._write)
+            return
+        news, self._news = self._news, {}
+        lines = [orjson.dumps([*where, *marks]) + b"\n" for where, marks in news.items()]
+        self._stdin.write(b"".join(lines))
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+
+async def _project() -> None:
+    """What the process does."""
+    from eventlog.sqlite_follower import Follower
+    from projections.projector import Projector
+    from projections.store import Views
+
+    told = await _standard_input()
+    opening: dict[str, Any] = orjson.loads(await told.readline())
+    log = Follower(Path(opening["log"]))
+    await log.open()
+    views = Views.open(opening["views"])
+    projecting = asyncio.create_task(Projector(log, views).run())
+    listening = asyncio.create_task(_listen(told, log))
+    await asyncio.wait({projecting, listening}, return_when=asyncio.FIRST_COMPLETED)
+    for task in (projecting, listening):
+        task.cancel()
+    ended = await asyncio.gather(projecting, listening, return_exceptions=True)
+    await log.close()
+    views.close()
+    for error in ended:
+        if isinstance(error, Exception):
+            raise error
+
+
+async def _listen(told: asyncio.StreamReader, log: "Follower") -> None:
+    while line := await told.readline():
+        topic, partition, low, high = orjson.loads(line)
+        log.take(topic, partition, Marks(low, high))
+
+
+async def _standard_input() -> asyncio.StreamReader:
+    reader = asyncio.StreamReader()
+    protocol = asyncio.StreamReaderProtocol(reader)
+    await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, sys.stdin)
+    return reader
+
+
+def main() -> None:
+    import uvloop
+
+    # Ctrl-C in a terminal reaches this process too: its parent says when it is to end.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    startup.begin_logging()
+    uvloop.run(_project())
+
+
+if __name__ == "__main__":
+    main()
