@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from schemas import ids
 from schemas.events import Request, Scope
 from schemas.instants import Instant
 from schemas.values import Value
@@ -135,10 +136,14 @@ class Context:
     request: Request
     results: Mapping[str, Mapping[str, Value]]
     state: Callable[[Scope], Mapping[str, Value]]
-    idempotency_key: str
     branches: tuple[str, ...] = ()
     config: Mapping[str, Value] = field(default_factory=dict)
     secrets: frozenset[str] = frozenset()
+
+    @property
+    def idempotency_key(self) -> str:
+        """Derived when asked for: most steps have nobody to send it to."""
+        return ids.derived("step", self.execution_id, self.step, self.loop_path)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

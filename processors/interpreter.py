@@ -20,7 +20,7 @@ from processors import inputs as step_inputs
 from processors.actions import Action, Change, Context, Outcome, Runs, StepError
 from processors.cleaning import clean
 from processors.payload import API_KEYS
-from schemas import events, ids
+from schemas import events
 from schemas.definitions import Flow, Step
 from schemas.events import Scope
 from schemas.instants import Instant
@@ -449,7 +449,6 @@ class Run:
             request=self.admitted.request,
             results=self._results,
             state=self.read_state,
-            idempotency_key=ids.derived("step", execution_id, step.key, loop_path),
             branches=tuple(branch.name for branch in step.branches),
             config=self.config,
             secrets=self.secrets,

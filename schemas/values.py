@@ -7,6 +7,7 @@ whether any of this happened, so that the common case costs nothing.
 """
 
 import base64
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
@@ -50,10 +51,13 @@ def _bytes_as_base64(value: Any) -> str:
 
 def _has_bytes(value: Value) -> bool:
     if isinstance(value, dict):
-        return any(_has_bytes(inner) for inner in value.values())
-    if isinstance(value, list | tuple):
-        return any(_has_bytes(inner) for inner in value)
-    return isinstance(value, bytes | bytearray)
+        inside: Iterable[Value] = value.values()
+    elif isinstance(value, list | tuple):
+        inside = value
+    else:
+        return isinstance(value, bytes | bytearray)
+    # Most of what is inside is text: asked here, that costs no call.
+    return any(inner.__class__ is not str and _has_bytes(inner) for inner in inside)
 
 
 def _tag(value: Value, path: str) -> Any:

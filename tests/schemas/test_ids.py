@@ -1,7 +1,7 @@
 """Ids: the same everywhere, and readable from outside only as what they are."""
 
 import base64
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import pytest
 from hypothesis import given
@@ -32,6 +32,12 @@ def test_derived_ids_differ_where_a_part_does(parts: list[str | int]) -> None:
     assert ids.derived(*parts) != ids.derived(*parts, "more")
     assert ids.derived(*parts) != ids.derived(f"{parts[0]}x", *parts[1:])
     assert str(UUID(ids.derived(*parts))) == ids.derived(*parts)
+
+
+@given(st.lists(st.text(st.characters(codec="utf-8"))))
+def test_derived_ids_are_version_5_uuids(parts: list[str]) -> None:
+    namespace = UUID("6d2b5c0e-6a3f-5f0a-9a51-2c1d8c1f7e01")
+    assert ids.derived(*parts) == str(uuid5(namespace, "\x1f".join(parts)))
 
 
 @given(TYPES, UUIDS)

@@ -35,7 +35,6 @@ def context(*, state: Mapping[Scope, Mapping[str, Value]] | None = None, **given
         "request": REQUEST,
         "results": {},
         "state": lambda scope: kept.get(scope, {}),
-        "idempotency_key": "key-1",
     }
     return Context(**defaults | given)
 
