@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 from bench import machine, report
 from bench.load import LoadFailed
-from bench.measures import backlog, faust, fold, http, projection
+from bench.measures import backlog, faust, fold, growth, http, projection
 from bench.rows import FULL, QUICK, Effort, Invalid, Row
 from tests.servers import Unobtainable
 
@@ -37,6 +37,7 @@ MEASURES: dict[str, Measure] = {
     "backlog": lambda effort: [backlog.row(effort)],
     "fold": lambda effort: [fold.row(effort)],
     "projection": lambda effort: [projection.row(effort)],
+    "growth": growth.rows,
     "memory": http.memory_rows,
 }
 

@@ -5,6 +5,7 @@ What each execution leaves is one record of `admissions` and one of `executions`
 
 from bench.flows import FLOW
 from eventlog.log import EventLog, NewRecord
+from processors import execution_host
 from schemas import codec, events, ids
 from schemas.instants import SECOND, Instant
 from schemas.topics import ADMISSIONS, EXECUTIONS
@@ -31,11 +32,28 @@ _CUSTOMER = ids.CustomerId(ids.derived("bench", "customer"))
 _INTEGRATION = ids.IntegrationId(ids.derived("bench", "integration"))
 
 
-async def append(log: EventLog, executions: int) -> None:
-    """Append what `executions` executions left."""
-    for first in range(0, executions, CHUNK):
-        numbers = range(first, min(first + CHUNK, executions))
+EVENTS = 9
+"""How many events one execution leaves."""
+
+
+async def append(log: EventLog, executions: int, *, first: int = 0) -> None:
+    """Append what `executions` executions left, numbered from `first`."""
+    end = first + executions
+    for begin in range(first, end, CHUNK):
+        numbers = range(begin, min(begin + CHUNK, end))
         await log.append([record for number in numbers for record in _records(number)])
+
+
+async def checkpoint(log: EventLog, executions: int) -> None:
+    """Leave what a worker leaves that has followed all of them: checkpoint and positions."""
+    said = events.JournalCheckpointed(
+        started_through={str(PARTITION): executions - 1},
+        decided_through={str(PARTITION): executions - 1},
+    )
+    record = NewRecord(EXECUTIONS.name, "", codec.encode([said]), PARTITION)
+    [at] = await log.append([record])
+    await log.commit(execution_host.JOURNAL_READER, EXECUTIONS, PARTITION, at.offset)
+    await log.commit(execution_host.ExecutionHost.reader, ADMISSIONS, PARTITION, executions)
 
 
 def _records(number: int) -> list[NewRecord]:

@@ -28,11 +28,12 @@ class Effort:
     seconds: float
     records: int
     executions: int
+    grown_events: int
 
     @property
     def warm_up_s(self) -> float:
         return min(2.0, self.seconds / 3)
 
 
-QUICK = Effort(seconds=2.0, records=40_000, executions=2_000)
-FULL = Effort(seconds=8.0, records=200_000, executions=20_000)
+QUICK = Effort(seconds=2.0, records=40_000, executions=2_000, grown_events=200_000)
+FULL = Effort(seconds=8.0, records=200_000, executions=20_000, grown_events=10_000_000)

@@ -36,7 +36,7 @@ async def _measure(folder: Path, executions: int) -> tuple[int, float]:
     try:
         await journal.append(log, executions)
         began_at = time.perf_counter()
-        state, folded = await _fold(log)
+        state, folded = await state_from(log, 0)
         seconds = time.perf_counter() - began_at
     finally:
         await log.close()
@@ -45,9 +45,9 @@ async def _measure(folder: Path, executions: int) -> tuple[int, float]:
     return folded, seconds
 
 
-async def _fold(log: EventLog) -> tuple[execution.State, int]:
-    """The state of the journal and the count of its events, as a host that is assigned folds it."""
-    state, offset, folded = execution.State(), 0, 0
+async def state_from(log: EventLog, offset: int) -> tuple[execution.State, int]:
+    """The state of the journal from `offset` on and the count of its events, as a host folds it."""
+    state, folded = execution.State(), 0
     while records := await log.read(EXECUTIONS, journal.PARTITION, offset):
         for record in records:
             envelope = codec.decode(record.value)
