@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 UNBOUNDED = 10_000
 """The width where nobody looks at a terminal: programs that cut columns need whole lines."""
+RESULT_CHARACTERS = 160
 
 
 class Said(PenstockError):
@@ -45,7 +46,15 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         shown.add_column(column.upper(), overflow="fold")
     for row in rows:
         shown.add_row(*(Text("-" if cell is None else str(cell)) for cell in row))
-    Console(width=None if sys.stdout.isatty() else UNBOUNDED, soft_wrap=False).print(shown)
+    if sys.stdout.isatty():
+        Console(soft_wrap=False).print(shown)
+        return
+    # Rich fills lines up with blanks to the width of the last column.
+    console = Console(width=UNBOUNDED, soft_wrap=False)
+    with console.capture() as captured:
+        console.print(shown)
+    for line in captured.get().splitlines():
+        typer.echo(line.rstrip())
 
 
 def problems(file: str, found: "Sequence[Problem | dict[str, Any]]") -> None:
@@ -128,11 +137,17 @@ def execution(found: dict[str, Any]) -> None:
             step["loopPath"] or None,
             step["attempt"],
             step["startedAt"],
-            step["error"] or orjson.dumps(step["result"]).decode(),
+            _result(step),
         )
         for step in found["steps"]
     ]
     table(("step", "status", "loop", "attempt", "started", "result"), rows)
+
+
+def _result(step: dict[str, Any]) -> str:
+    """What a step came to, or its beginning: whole results are for --json."""
+    text: str = step["error"] or orjson.dumps(step["result"]).decode()
+    return text if len(text) <= RESULT_CHARACTERS else text[:RESULT_CHARACTERS] + "…"
 
 
 def _name(found: dict[str, Any] | None) -> str | None:

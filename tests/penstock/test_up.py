@@ -82,6 +82,8 @@ def test_a_deployed_flow_runs_and_can_be_shown(env: Env, file: Path) -> None:
     assert [step["name"] for step in shown["steps"]] == ["Hook Trigger", "Note It"]
     table = running.command("executions", "show", shown["id"], env=env)
     assert "Note It" in table.out
+    assert max(len(line) for line in table.out.splitlines()) < 400
+    assert not any(line.endswith(" ") for line in table.out.splitlines())
     assert shown["id"] in [found["id"] for found in _list(env, "--status", "succeeded")]
     assert _list(env, "--flow", "There Is None") == []
     assert len(_list(env, "--limit", "1")) == 1
