@@ -150,7 +150,7 @@ def _s3(url: str) -> S3Store:
     try:
         return S3Store(bucket, prefix=prefix.strip("/") or None)
     except (BaseError, ValueError) as error:
-        raise Unusable(f"blobs {url!r} cannot be used: {error}") from error
+        raise Unusable(f"blobs {url!r} cannot be used: {_said(error)}") from error
 
 
 def _check(key: str) -> None:
@@ -165,7 +165,7 @@ def _wrapped(key: str, verb: str) -> Iterator[None]:
     except FileNotFoundError as error:
         raise BlobMissing(f"there is no blob {key}") from error
     except (BaseError, OSError, ValueError) as error:
-        raise BlobsUnavailable(f"blob {key} could not be {verb}: {error}") from error
+        raise BlobsUnavailable(f"blob {key} could not be {verb}: {_said(error)}") from error
 
 
 def _settle(root: Path, path: Path) -> None:
@@ -175,3 +175,8 @@ def _settle(root: Path, path: Path) -> None:
     while path != root:
         path = path.parent
         folders.sync(path)
+
+
+def _said(error: Exception) -> str:
+    """The sentence of an error; obstore adds pages for programmers below it."""
+    return str(error).strip().partition("\n")[0]
