@@ -67,7 +67,7 @@ def up(
     log: Log = None,
     views: Views = None,
 ) -> None:
-    """Run all stages in one process."""
+    """Run all stages."""
     from penstock import stages
     from penstock import up as together
 
