@@ -156,10 +156,14 @@ async def _read(log: EventLog, partition: int) -> list[Record]:
 
 @dataclass(slots=True)
 class Killed:
-    """What stood when a worker had been killed: `seen` by the counting server, `recorded` keys."""
+    """What stood when a worker had ended: `seen` by the counting server, and on the log."""
 
     seen: Counter[str]
-    recorded: set[str]
+    journal: Journal
+
+    @property
+    def recorded(self) -> set[str]:
+        return self.journal.recorded()
 
 
 @asynccontextmanager
@@ -222,7 +226,7 @@ async def _killed_under_load(
             await asyncio.to_thread(manager.__exit__, None, None, None)
         await counter.nobody_left()
         journal = await _journal(_url_of(data, log))
-        kills.append(Killed(counter.seen.copy(), journal.recorded()))
+        kills.append(Killed(counter.seen.copy(), journal))
     return acknowledged, kills
 
 
@@ -275,13 +279,23 @@ def _check_requests(journal: Journal, kills: Sequence[Killed], seen: Counter[str
     """Each life of the worker asks once, and never for what was recorded before it."""
     assert seen.keys() <= journal.keys.keys()
     assert journal.recorded() <= seen.keys()
-    before = Killed(Counter(), set())
-    for after in (*kills, Killed(seen, journal.recorded())):
+    before = Killed(Counter(), Journal())
+    for after in (*kills, Killed(seen, journal)):
+        _check_order(after)
         asked = after.seen - before.seen
         assert set(asked.values()) <= {1}
         assert not asked.keys() & before.recorded
         assert before.recorded <= after.recorded
         before = after
+
+
+def _check_order(ended: Killed) -> None:
+    """What was asked for had been scheduled on the log, and after the step before it."""
+    assert ended.seen.keys() <= ended.journal.keys.keys()
+    for key in ended.seen:
+        execution_id, step, path = ended.journal.keys[key]
+        if step == "second":
+            assert ended.journal.results[execution_id, "first", path] == 1
 
 
 async def test_kill_9_under_load_loses_nothing_on_the_embedded_log(tmp_path: Path) -> None:
