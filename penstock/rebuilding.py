@@ -12,11 +12,18 @@ from typing import Any
 
 from penstock import client, show, startup
 from penstock.client import Server
-from schemas.errors import Unusable
+from schemas.errors import PenstockError, Unusable
 from schemas.settings import Settings
 
 LOOK_EVERY_S = 0.2
+STILL_S = 30.0
+"""After how long without a record folded nobody is taken to fold."""
 _SQLITE = "sqlite:///"
+
+
+class NobodyFolds(PenstockError):
+    """The views were dropped, and no projector fills them."""
+
 
 Place = tuple[str, int]
 Progress = Callable[[int, int], None]
@@ -40,9 +47,17 @@ def rebuild(**overrides: str | None) -> int:
 def _rebuild_there(server: Server, targets: dict[Place, int]) -> int:
     server.post("/rebuild")
     total = sum(targets.values())
+    most, moved_at = -1, time.monotonic()
     with _progress() as progress:
         while (done := _done(server, targets)) < total:
             progress(done, total)
+            if done > most:
+                most, moved_at = done, time.monotonic()
+            elif time.monotonic() - moved_at >= STILL_S:
+                raise NobodyFolds(
+                    f"the views stand still at {done} of {total} records: is a projector running?"
+                    " One that is started goes on from there"
+                )
             time.sleep(LOOK_EVERY_S)
         progress(done, total)
     return total

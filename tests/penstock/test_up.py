@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from penstock import rebuilding
 from tests import servers
 from tests.penstock import running
 from tests.penstock.running import Running
@@ -262,6 +263,23 @@ def test_a_projector_that_was_killed_is_started_again(tmp_path: Path, file: Path
         assert running.execution_once_ended(running.id_in(answer), env)["status"] == "succeeded"
         assert server.children() != [before]
         assert "the projector's process has ended with -9" in server.said()
+
+
+def test_a_rebuild_that_nobody_folds_says_so(
+    tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rebuilding, "STILL_S", 0.5)
+    with running.up(tmp_path / "data") as server:
+        env = running.environment(data=str(tmp_path / "data"), url=server.url)
+        [flow] = _deploy(file, env)["flows"]
+        running.execution_once_ended(running.id_in(running.call(flow["webhookUrl"])), env)
+        [projector] = server.children()
+        os.kill(projector, signal.SIGSTOP)
+        done = running.command("rebuild", env=env)
+        assert (done.code, done.out) == (1, "")
+        assert "the views stand still at 0 of" in done.err
+        os.kill(projector, signal.SIGCONT)
+        assert running.command("rebuild", env=env).code == 0
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
