@@ -19,7 +19,7 @@ from starlette.exceptions import HTTPException
 from eventlog.blobs import Blobs
 from eventlog.definitions import Definitions
 from eventlog.log import EventLog, LogUnavailable
-from ingress import answers, api, requests, results
+from ingress import answers, api, exporting, requests, results
 from ingress.answers import Message, Receive, Scope, Send
 from ingress.requests import TRIGGER
 from ingress.results import Results
@@ -150,7 +150,9 @@ def application(
         token=token,
         webhooks=webhooks,
         results=signed,
-        build_rest=partial(api.build, commands, routers),
+        build_rest=partial(
+            api.build, commands, (*routers, exporting.router(definitions, api.PREFIX))
+        ),
     )
 
 

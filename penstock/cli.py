@@ -42,6 +42,7 @@ File = Annotated[
 ]
 InstanceId = Annotated[str, typer.Argument(metavar="ID", help="As `instances list` shows it.")]
 ExecutionId = Annotated[str, typer.Argument(metavar="ID", help="As `executions list` shows it.")]
+IntegrationId = Annotated[str, typer.Argument(metavar="ID", help="As `import --json` shows it.")]
 Pairs = list[str] | None
 
 
@@ -155,6 +156,20 @@ def import_(file: File, as_json: AsJson = False) -> None:
         show.as_json(answer)
     else:
         show.imported(answer)
+
+
+@app.command()
+def export(
+    integration_id: IntegrationId,
+    version: Annotated[int | None, typer.Option(min=1, help="Of this version.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print the file of an integration as it was imported, its latest version by default."""
+    from penstock import client
+
+    path = f"/integrations/{client.segment(integration_id)}/definition"
+    found = client.server().get(path, version=version)
+    show.as_json(found) if as_json else show.write_text(found["definition"])
 
 
 @app.command()
@@ -301,7 +316,7 @@ def _send_file(file: Path, path: str, body: dict[str, Any]) -> Any:
 
 def _text_of(file: Path) -> str:
     try:
-        return file.read_text("utf-8")
+        return file.read_bytes().decode()
     except (OSError, UnicodeDecodeError) as error:
         raise Unusable(f"{file} cannot be read as UTF-8 text: {error}") from error
 

@@ -32,6 +32,11 @@ def write(line: str) -> None:
     sys.stdout.flush()
 
 
+def write_text(text: str) -> None:
+    """`text` on stdout to the byte: no line is added or ended otherwise."""
+    typer.echo(text.encode(), nl=False)
+
+
 def as_json(content: object) -> None:
     typer.echo(orjson.dumps(content, option=orjson.OPT_INDENT_2))
 

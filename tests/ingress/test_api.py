@@ -42,6 +42,37 @@ async def test_an_import_tells_version_flows_and_unknown_components(ingress: Ser
     }
 
 
+async def test_an_integration_is_exported_as_it_was_imported(ingress: Served) -> None:
+    first, second = (definition(flow(name)) + f"# {name}\r\n" for name in ("A", "B"))
+    for text in (first, second):
+        imported = (await post(ingress, "/integrations", {"definition": text})).json()
+    url = f"/api/v1/integrations/{imported['integrationId']}/definition"
+    latest = await ingress.http.get(url, headers=ADMIN)
+    assert latest.json() == {
+        "integrationId": imported["integrationId"],
+        "name": "Orders",
+        "version": 2,
+        "definition": second,
+    }
+    former = await ingress.http.get(url, params={"version": 1}, headers=ADMIN)
+    assert former.json()["definition"] == first
+
+
+async def test_what_cannot_be_exported_is_named(ingress: Served) -> None:
+    imported = (await post(ingress, "/integrations", {"definition": definition()})).json()
+    known = imported["integrationId"]
+    unknown = ids.to_global(ids.INTEGRATION, ids.derived("integration", "There Is None"))
+    for shown, version, reason in (
+        (known, 2, "unknown_version"),
+        (unknown, 1, "unknown_integration"),
+        ("nonsense", 1, "unknown_id"),
+    ):
+        url = f"/api/v1/integrations/{shown}/definition"
+        answer = await ingress.http.get(url, params={"version": version}, headers=ADMIN)
+        assert (answer.status_code, answer.json()["reason"]) == (404, reason)
+        assert shown in answer.json()["error"]
+
+
 async def test_a_deployment_tells_ids_urls_and_keys(ingress: Served) -> None:
     deployed = await ingress.deploy(definition(), customer="acme", apiKeys={"Main": ["k1"]})
     (main,) = deployed["flows"]

@@ -63,3 +63,17 @@ def test_every_file_of_the_corpus_imports_and_what_it_lacks_is_named(
         assert [name for name in lacking if name not in done.err] == [], file.name
         assert done.json["flows"] == [flow["name"] for flow in content["flows"]], file.name
         assert done.json["version"] == 1, file.name
+
+
+def test_every_file_of_the_corpus_is_exported_to_the_byte(
+    files: list[Path], env: dict[str, str], tmp_path: Path
+) -> None:
+    for file in files:
+        imported = running.command("import", file, "--json", env=env).json
+        exported = tmp_path / file.name
+        done = running.command("export", imported["integrationId"], "--json", env=env)
+        assert done.code == 0, done.err
+        exported.write_text(done.json["definition"], newline="")
+        assert exported.read_bytes() == file.read_bytes(), file.name
+        # The same text is the same version: nothing was lost.
+        assert running.command("import", exported, "--json", env=env).json == imported, file.name
