@@ -13,6 +13,7 @@ import orjson
 from processors.actions import Action, Input, Kind, StepError
 from schemas.definitions import Pair
 from schemas.values import NotSerializable, Value, dump
+from schemas.values import to_text as to_text
 
 _SHOWN = 200
 _INTEGER = re.compile(r"[+-]?\d+")
@@ -34,19 +35,6 @@ class _Unfit(ValueError):
 def clean(action: Action, resolved: Mapping[str, Value]) -> dict[str, Value]:
     """Every declared input of `action`, coerced. Raises StepError with the input and its value."""
     return {declared.key: _clean_one(declared, resolved) for declared in action.inputs}
-
-
-def to_text(value: Value) -> str:
-    """`value` as Kind.TEXT has it; bytes are read as UTF-8. Raises NotSerializable."""
-    if isinstance(value, str):
-        return value
-    if value is None:
-        return ""
-    if isinstance(value, bytes | bytearray):
-        return bytes(value).decode(errors="replace")
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e21:
-        return str(int(value))
-    return dump(value).decode()
 
 
 def to_number(value: Value) -> int | float:

@@ -8,7 +8,7 @@ A failed append is fatal for this host's state: whoever runs it begins again fro
 import asyncio
 import hashlib
 import logging
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -20,8 +20,9 @@ from processors.actions import Change, World
 from processors.dead_letters import dead_letter
 from processors.interpreter import Effect, Perform, Performed, Run, Wait, record_of
 from processors.payload import payload
-from schemas import codec, events, values
-from schemas.definitions import Definition, Literal
+from schemas import codec, configuration, events, values
+from schemas.configuration import Configuration
+from schemas.definitions import Definition
 from schemas.errors import PenstockError, Undecodable
 from schemas.events import BodyEncoding, Scope
 from schemas.instants import Instant
@@ -43,13 +44,6 @@ EVENTS_IN_RECORD = 500
 CARRIED_IN_RECORD = 200
 
 _logger = logging.getLogger(__name__)
-
-
-@dataclass(slots=True, frozen=True)
-class _Configuration:
-    values: Mapping[str, Any]
-    secrets: frozenset[str]
-    api_keys: Mapping[str, Sequence[str]]
 
 
 @dataclass(slots=True)
@@ -88,7 +82,7 @@ class ExecutionHost:
         self._owner = owner
         self._journals: dict[int, _Journal] = {}
         self._room = asyncio.Semaphore(MAX_OPEN)
-        self._configurations: dict[tuple[str, str, int], _Configuration] = {}
+        self._configurations: dict[tuple[str, str, int], Configuration] = {}
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def assign(self, partition: int) -> None:
@@ -390,13 +384,13 @@ class ExecutionHost:
 
     def _configuration(
         self, admitted: events.ExecutionAdmitted, definition: Definition
-    ) -> _Configuration:
+    ) -> Configuration:
         deployed = self._definitions.catalog.instances[admitted.instance_id].deployed
         key = (deployed.sealed, admitted.integration_id, admitted.version)
         if key not in self._configurations:
             if len(self._configurations) >= 10_000:
                 self._configurations.clear()
-            self._configurations[key] = _configured(
+            self._configurations[key] = configuration.configured(
                 self._master_key.unseal(deployed.sealed), definition
             )
         return self._configurations[key]
@@ -440,23 +434,3 @@ def _unencodable(
     kept.append(events.ExecutionFailed(execution_id=run.admitted.execution_id, error=message))
     run.ended = True
     return kept, codec.encode(kept, journal.claim)
-
-
-def _configured(opened: Mapping[str, Any], definition: Definition) -> _Configuration:
-    given: Mapping[str, Any] = opened.get("config", {})
-    api_keys: Mapping[str, Sequence[str]] = opened.get("api_keys", {})
-    config: dict[str, Any] = {}
-    secrets: set[str] = {key for keys in api_keys.values() for key in keys}
-    for variable in definition.config_vars:
-        value = given.get(variable.key, variable.default)
-        if variable.connection is not None or isinstance(value, dict):
-            defaults = {
-                name: known.text
-                for name, known in variable.inputs.items()
-                if isinstance(known, Literal)
-            }
-            fields = value if isinstance(value, dict) else {}
-            secrets.update(text for text in fields.values() if isinstance(text, str) and text)
-            value = defaults | fields
-        config[variable.key] = value
-    return _Configuration(config, frozenset(secrets), api_keys)

@@ -16,11 +16,11 @@ import enum
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from processors import inputs as step_inputs
 from processors.actions import Action, Change, Context, Outcome, Runs, StepError
 from processors.cleaning import clean
 from processors.payload import API_KEYS
 from schemas import events
+from schemas import inputs as step_inputs
 from schemas.definitions import Flow, Step
 from schemas.events import Scope
 from schemas.instants import Instant

@@ -43,6 +43,19 @@ def dump(value: Value) -> bytes:
         raise NotSerializable(str(error)) from error
 
 
+def to_text(value: Value) -> str:
+    """`value` as text: null is none, bytes are read as UTF-8. Raises NotSerializable."""
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    if isinstance(value, bytes | bytearray):
+        return bytes(value).decode(errors="replace")
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e21:
+        return str(int(value))
+    return dump(value).decode()
+
+
 def _bytes_as_base64(value: Any) -> str:
     if isinstance(value, bytes | bytearray | memoryview):
         return base64.b64encode(value).decode()

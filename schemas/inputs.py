@@ -6,7 +6,6 @@ A reference to something that is not there, a step that did not run included, gi
 from collections.abc import Mapping
 from typing import assert_never
 
-from processors.cleaning import to_text
 from schemas.definitions import (
     Complex,
     ConfigVar,
@@ -18,7 +17,7 @@ from schemas.definitions import (
     Reference,
     Template,
 )
-from schemas.values import Value
+from schemas.values import Value, to_text
 
 Results = Mapping[str, Mapping[str, Value]]
 Config = Mapping[str, Value]
