@@ -276,6 +276,25 @@ def show_execution(execution_id: ExecutionId, as_json: AsJson = False) -> None:
 
 
 @app.command()
+def logs(execution_id: ExecutionId, as_json: AsJson = False) -> None:
+    """Print the log lines of an execution."""
+    from penstock import client
+
+    path = f"/executions/{client.segment(execution_id)}/logs"
+    answer = {"logs": _all_pages(path, "logs", None)}
+    show.as_json(answer) if as_json else show.logs(answer)
+
+
+@app.command()
+def events(execution_id: ExecutionId, as_json: AsJson = False) -> None:
+    """Print the events of an execution as they stand on the log."""
+    from penstock import client
+
+    answer = client.server().get(f"/executions/{client.segment(execution_id)}/events")
+    show.as_json(answer) if as_json else show.events(answer)
+
+
+@app.command()
 def rebuild(
     data: Data = None, log: Log = None, views: Views = None, as_json: AsJson = False
 ) -> None:

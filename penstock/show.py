@@ -149,9 +149,36 @@ def execution(found: dict[str, Any]) -> None:
     table(("step", "status", "loop", "attempt", "started", "result"), rows)
 
 
+def logs(answer: dict[str, Any]) -> None:
+    rows = [
+        (line["timestamp"], line["level"], line["step"] or None, line["message"])
+        for line in answer["logs"]
+    ]
+    table(("time", "level", "step", "message"), rows)
+
+
+def events(answer: dict[str, Any]) -> None:
+    rows = [
+        (
+            found["time"],
+            f"{found['topic']}/{found['partition']}",
+            found["offset"],
+            found["type"],
+            _cut(orjson.dumps(found["content"]).decode()),
+        )
+        for found in answer["events"]
+    ]
+    table(("time", "partition", "offset", "type", "content"), rows)
+    if answer["truncated"]:
+        say("there is more on the log than is shown here")
+
+
 def _result(step: dict[str, Any]) -> str:
     """What a step came to, or its beginning: whole results are for --json."""
-    text: str = step["error"] or orjson.dumps(step["result"]).decode()
+    return _cut(step["error"] or orjson.dumps(step["result"]).decode())
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= RESULT_CHARACTERS else text[:RESULT_CHARACTERS] + "…"
 
 

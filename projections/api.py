@@ -14,7 +14,7 @@ from fastapi.routing import APIRoute
 from typing_extensions import TypedDict
 
 from eventlog.log import EventLog
-from projections import queries, shapes
+from projections import history, queries, shapes
 from projections.paging import LARGEST_PAGE
 from projections.projector import rebuild
 from projections.rows import Status
@@ -74,6 +74,7 @@ def router(
         tags=["views"],
     )
     _add_executions(api, views)
+    history.add_route(api, views, log)
     _add_deployments(api, views)
     _add_projections(api, views, log)
     return api

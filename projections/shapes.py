@@ -97,6 +97,24 @@ class LogLines(TypedDict):
     next: str | None
 
 
+class LoggedEvent(TypedDict):
+    """One event where it stands on the log; `content` is its fields as written there."""
+
+    topic: str
+    partition: int
+    offset: int
+    time: str
+    type: str
+    content: dict[str, Any]
+
+
+class History(TypedDict):
+    """`truncated` where there was more to look through than is looked through."""
+
+    events: list[LoggedEvent]
+    truncated: bool
+
+
 class Flow(TypedDict):
     """A flow of an instance; its URL is `/trigger/{endpoint}`."""
 

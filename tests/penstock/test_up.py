@@ -90,6 +90,24 @@ def test_a_deployed_flow_runs_and_can_be_shown(env: Env, file: Path) -> None:
     assert len(_list(env, "--limit", "1")) == 1
 
 
+def test_the_events_and_log_lines_of_an_execution_are_printed(env: Env, file: Path) -> None:
+    [flow] = _deploy(file, env)["flows"]
+    shown = running.execution_once_ended(running.id_in(running.call(flow["webhookUrl"])), env)
+    found = running.command("events", shown["id"], "--json", env=env).json["events"]
+    assert [(event["topic"], event["type"]) for event in found][:3] == [
+        ("triggers", "webhook.received"),
+        ("admissions", "execution.admitted"),
+        ("executions", "execution.started"),
+    ]
+    assert found[-1]["type"] == "execution.completed"
+    assert found[0]["time"] == shown["receivedAt"]
+    assert "execution.completed" in running.command("events", shown["id"], env=env).out
+    logs = running.command("logs", shown["id"], "--json", env=env).json["logs"]
+    assert [line["message"] for line in logs] == ["hello"]
+    assert "hello" in running.command("logs", shown["id"], env=env).out
+    assert running.command("events", "0" * 32, env=env).code == 1
+
+
 def test_the_same_deployment_keeps_its_urls(env: Env, file: Path) -> None:
     first = _deploy(file, env, "--customer", "acme", "--instance", "Main")
     assert _deploy(file, env, "--customer", "acme", "--instance", "Main")["flows"] == first["flows"]
