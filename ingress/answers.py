@@ -74,9 +74,12 @@ def of_refusal(refused: Refused) -> Answer:
 
 
 def of_absence(away: Retryable) -> Answer:
-    """503: nothing was accepted, the caller tries again."""
-    reason = "blobs_unavailable" if isinstance(away, BlobsUnavailable) else "log_unavailable"
-    return of_json(503, {"error": str(away), "reason": reason}, headers=(RETRY_SOON,))
+    """503: the caller tries again. Which file or broker is away is ours to know, not theirs."""
+    at_blobs = isinstance(away, BlobsUnavailable)
+    where, reason = ("blob store", "blobs") if at_blobs else ("log", "log")
+    message = f"The {where} is not available now; please try again."
+    content = {"error": message, "reason": f"{reason}_unavailable"}
+    return of_json(503, content, headers=(RETRY_SOON,))
 
 
 def headers_of(given: Mapping[str, str] | Iterable[tuple[str, str]]) -> tuple[Header, ...]:

@@ -178,7 +178,7 @@ def validate(file: File, as_json: AsJson = False) -> None:
     from processors import registry
     from schemas import integration_file
 
-    reading = integration_file.read(_text_of(file))
+    reading = integration_file.read(_bytes_of(file))
     unknown: list[str] = []
     if reading.definition is not None:
         unknown = integration_file.unknown_components(reading.definition, registry.known())
@@ -335,9 +335,16 @@ def _send_file(file: Path, path: str, body: dict[str, Any]) -> Any:
 
 def _text_of(file: Path) -> str:
     try:
-        return file.read_bytes().decode()
-    except (OSError, UnicodeDecodeError) as error:
+        return _bytes_of(file).decode()
+    except UnicodeDecodeError as error:
         raise Unusable(f"{file} cannot be read as UTF-8 text: {error}") from error
+
+
+def _bytes_of(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise Unusable(f"{file} cannot be read: {error}") from error
 
 
 def _pairs(option: str, given: Pairs) -> list[tuple[str, str]]:

@@ -61,7 +61,7 @@ def from_global(type_name: str, text: str) -> str:
     try:
         return str(UUID(candidate))
     except ValueError:
-        message = f"{text!r} is not the id of a {type_name}"
+        message = f"{text!r} is not an id of the type {type_name}"
         raise Refused(message, status=404, reason="unknown_id") from None
 
 

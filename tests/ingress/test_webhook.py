@@ -466,5 +466,6 @@ async def test_a_log_that_does_not_answer_is_a_503(ingress: Served) -> None:
     await ingress.log.close()
     answer = await ingress.http.post(url)
     assert (answer.status_code, answer.json()["reason"]) == (503, "log_unavailable")
+    assert ".db" not in answer.json()["error"]
     assert answer.headers["retry-after"] == "1"
     assert ingress.node.waiting == 0

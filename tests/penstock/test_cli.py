@@ -141,8 +141,11 @@ def test_problems_of_a_file_are_told_with_their_lines(env: dict[str, str], file:
     assert {"path", "line", "message"} == set(found.json["problems"][0])
 
 
-def test_a_file_that_is_no_text_is_refused(env: dict[str, str], file: Path) -> None:
+def test_a_file_that_is_no_text_is_a_problem_and_not_sent(env: dict[str, str], file: Path) -> None:
     file.write_bytes(b"\xff\xfe\x00")
     done = running.command("validate", file, env=env)
-    assert done.code == 2
-    assert str(file) in done.err
+    assert done.code == 1
+    assert f"{file}:1:" in done.err
+    sent = running.command("deploy", file, env=env)
+    assert sent.code == 2
+    assert str(file) in sent.err

@@ -58,7 +58,7 @@ def test_a_bare_uuid_is_taken_as_it_is(type_name: str, uuid: str) -> None:
 def test_the_global_id_of_another_type_is_unknown(asked: str, given_: str, uuid: str) -> None:
     if asked == given_:
         return
-    with pytest.raises(Refused, match=f"is not the id of a {asked}") as raised:
+    with pytest.raises(Refused, match=f"is not an id of the type {asked}") as raised:
         ids.from_global(asked, ids.to_global(given_, uuid))
     assert (raised.value.status, raised.value.reason) == (404, "unknown_id")
 
