@@ -9,10 +9,13 @@ validation, coercion and documentation follow from it; what it does is one funct
 
 `inputs` holds every declared input under its key, coerced by its kind. A failure that the flow's
 author should see is a StepError; anything else that is raised counts as a bug of the component.
+
+A trigger is an action with `is_trigger`. What is particular to it stands in its TriggerTraits and
+in the fields of Outcome that only triggers set.
 """
 
 import enum
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +26,10 @@ from schemas.values import Value
 
 if TYPE_CHECKING:
     import httpx
+
+
+POLLING_KEY = "__polling"
+"""Where the state of a polling trigger stands among the flow's persisted values."""
 
 
 class StepError(Exception):
@@ -100,10 +107,43 @@ class Stop:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a trigger tells the asynchronous caller of its webhook (platform-behaviour, 2.4)."""
+
+    status: int = 200
+    content_type: str = "application/json"
+    headers: dict[str, str] = field(default_factory=dict)
+    body: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """A flow of the same instance to be started with `data` as the body of its request."""
+
+    flow: str
+    data: Value = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The items of one trigger result, to be cut into batches (platform-behaviour, 2.7).
+
+    `next` is what the trigger is given as `payload.paginationState` for the page after; None ends.
+    """
+
+    items: Sequence[Value]
+    next: Value = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What an action came to. `iterations` are (item, index) for the loop whose body follows.
 
-    `status` is set where a last step chooses the HTTP status of a synchronous answer.
+    `status` is set where a last step chooses the HTTP status of a synchronous answer; `invokes` are
+    further executions that this one starts, once however often the step runs. Of triggers only: `answer` for the caller; `failed`, a reason for which the execution fails although the
+    caller has its answer; `polled_no_changes`, which ends the execution with nothing done;
+    `polling`, the new state of a polling trigger, kept once the execution has succeeded; `page`,
+    the items of a trigger that resolves them.
     """
 
     result: Value = None
@@ -114,6 +154,12 @@ class Outcome:
     stop: Stop | None = None
     breaks_loop: bool = False
     status: int | None = None
+    invokes: tuple[Invocation, ...] = ()
+    answer: Answer | None = None
+    failed: str = ""
+    polled_no_changes: bool = False
+    polling: Mapping[str, Value] | None = None
+    page: Page | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +168,8 @@ class Context:
 
     `payload` is the trigger's payload (platform-behaviour, 2.1); `results` maps step keys to
     `{"results": value}` of the steps done so far; `state` reads persisted values; `now` is the
-    time of the fact that led here; `idempotency_key` is the same for every attempt at this step.
+    time of the fact that led here; `idempotency_key` is the same for every attempt at this step;
+    `batch_size` is that of the flow's triggerResolver, 0 where it has none that is enabled.
     """
 
     execution_id: str
@@ -139,6 +186,13 @@ class Context:
     branches: tuple[str, ...] = ()
     config: Mapping[str, Value] = field(default_factory=dict)
     secrets: frozenset[str] = frozenset()
+    batch_size: int = 0
+
+    @property
+    def polling(self) -> Mapping[str, Value]:
+        """What a polling trigger of this flow kept when it last came to a success."""
+        kept = self.state(Scope.FLOW).get(POLLING_KEY)
+        return kept if isinstance(kept, Mapping) else {}
 
     @property
     def idempotency_key(self) -> str:
@@ -154,6 +208,57 @@ class World:
     code_timeout_s: float = 10.0
     code_memory_bytes: int = 64 * 1024 * 1024
     max_response_bytes: int = 100 * 1024 * 1024
+
+
+class Support(enum.Enum):
+    """Whether something may, must or must not be set on a flow with this trigger."""
+
+    INVALID = enum.auto()
+    VALID = enum.auto()
+    REQUIRED = enum.auto()
+
+
+class Occasion(enum.Enum):
+    """What happens to an instance and starts its flows by itself (platform-behaviour, 5)."""
+
+    DEPLOY = enum.auto()
+    REMOVE = enum.auto()
+
+
+Hook = Callable[[Mapping[str, Any], Context, World], Awaitable[Mapping[str, Any] | None]]
+"""async (inputs, context, world) → `{"crossFlowState": {…}}`, merged into the state, or None.
+
+It runs outside any execution, for 30 s at most. `context.state` reads all but the flow's and the
+execution's own values; a key set to None is removed.
+"""
+
+HOOK_S = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriggerTraits:
+    """What the platform has to know of a trigger before it runs (platform-behaviour, 2.5).
+
+    A branching trigger names its branches: `static_branch_names`, or the keys of the input
+    `dynamic_branch_input`. `answers`: its Outcome may have an `answer`, so the caller waits for it.
+    `resolves`: its Outcome has a `page` where the flow has a triggerResolver. `started_on` starts
+    the flow when that happens to the instance, always or where the input `started_if` is true.
+    """
+
+    schedule_support: Support = Support.INVALID
+    synchronous_support: Support = Support.VALID
+    allows_branching: bool = False
+    static_branch_names: tuple[str, ...] = ()
+    dynamic_branch_input: str = ""
+    answers: bool = False
+    is_polling: bool = False
+    resolves: Support = Support.INVALID
+    started_on: Occasion | None = None
+    started_if: str = ""
+    on_deploy: Hook | None = None
+    on_delete: Hook | None = None
+    webhook_create: Hook | None = None
+    webhook_delete: Hook | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,4 +278,5 @@ class Action:
     touches_world: bool = False
     at_most_once: bool = False
     is_trigger: bool = False
+    trigger: TriggerTraits = TriggerTraits()
     description: str = ""
