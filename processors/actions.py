@@ -140,10 +140,12 @@ class Outcome:
     """What an action came to. `iterations` are (item, index) for the loop whose body follows.
 
     `status` is set where a last step chooses the HTTP status of a synchronous answer; `invokes` are
-    further executions that this one starts, once however often the step runs. Of triggers only: `answer` for the caller; `failed`, a reason for which the execution fails although the
-    caller has its answer; `polled_no_changes`, which ends the execution with nothing done;
-    `polling`, the new state of a polling trigger, kept once the execution has succeeded; `page`,
-    the items of a trigger that resolves them.
+    further executions that this one starts, each once however often the step runs.
+
+    Of triggers only: `answer` for the caller; `failed`, a reason for which the execution fails
+    although the caller has its answer; `polled_no_changes`, which ends the execution with nothing
+    done; `polling`, the new state of a polling trigger, kept once the execution has succeeded;
+    `page`, the items of a trigger that resolves them.
     """
 
     result: Value = None
