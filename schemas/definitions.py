@@ -5,8 +5,9 @@ parsed into references and templates once, here, and not again in each execution
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 _SEPARATORS = re.compile(r"[^0-9a-zA-Z]+")
 
@@ -127,8 +128,41 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FlowRetry:
+    """How a failed execution is run again (platform-behaviour, 6.5)."""
+
+    max_attempts: int = 0
+    delay_minutes: float = 0.0
+    exponential: bool = False
+    unique_request_id: Reference | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queue:
+    """How many executions run at once (platform-behaviour, 6.7); `fifo` with no limit means one."""
+
+    fifo: bool = False
+    concurrency_limit: int | None = None
+    singleton: bool = False
+    dedupe_id: Reference | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriggerResolver:
+    """How what a batch trigger fetches is handed to executions (platform-behaviour, 2.7)."""
+
+    enabled: bool = True
+    batch_size: int = 1
+    concurrent_batch_limit: int = 1
+    initial_sync_on_deploy: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Flow:
-    """One flow; `steps[0]` is its trigger. `security` is the endpoint security type (1.7)."""
+    """One flow; `steps[0]` is its trigger. `security` is the endpoint security type (1.7).
+
+    `schemas` are JSON Schemas by purpose: `invoke` says what a call of the flow takes.
+    """
 
     name: str
     description: str = ""
@@ -136,6 +170,10 @@ class Flow:
     is_synchronous: bool = False
     security: str = "customer_optional"
     organization_api_keys: tuple[str, ...] = ()
+    retry: FlowRetry | None = None
+    queue: Queue = field(default_factory=Queue)
+    resolver: TriggerResolver | None = None
+    schemas: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,14 +1,13 @@
 """Flows of an integration file: steps, branches and loops, and the rules that flows keep.
 
-Takes in the place of one flow; gives out `definitions.Flow`. Rules on retries and queues are
-checked here, although `Flow` does not carry them.
+Takes in the place of one flow; gives out `definitions.Flow`.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from schemas import integration_inputs, integration_schedules
-from schemas.definitions import Branch, ErrorConfig, Flow, Reference, Step, reference_key
+from schemas import integration_inputs, integration_schedules, integration_settings
+from schemas.definitions import Branch, ErrorConfig, Flow, Step, reference_key
 from schemas.integration_inputs import Names, Seen, Use
 from schemas.yaml_places import Place, shown
 
@@ -54,7 +53,7 @@ def read(place: Place, names: Names, preprocess_flow: str) -> Flow | None:
         place.at("steps").wrong("has no steps; the first one is its trigger")
     for uses, seen, loops in outline.uses:
         integration_inputs.check_uses(uses, outline.steps, seen, loops)
-    flow = Flow(
+    draft = Flow(
         name=name,
         description=place.text("description"),
         steps=steps,
@@ -62,9 +61,17 @@ def read(place: Place, names: Names, preprocess_flow: str) -> Flow | None:
         security=place.choice("endpointSecurityType", SECURITY_TYPES, "customer_optional"),
         organization_api_keys=tuple(key.own_text() for key in place.items("organizationApiKeys")),
     )
-    _check_retry(place, flow, names)
-    _check_queue(place, flow, names, is_preprocess=name == preprocess_flow)
-    return flow
+    place.flag("isAgentFlow")
+    place.text("stableKey")
+    return replace(
+        draft,
+        retry=integration_settings.retry(place, draft, names),
+        queue=integration_settings.queue(
+            place, draft, names, is_preprocess=name == preprocess_flow
+        ),
+        resolver=integration_settings.resolver(place),
+        schemas=integration_settings.schemas(place),
+    )
 
 
 def _steps(
@@ -139,8 +146,8 @@ def _branches(place: Place, outline: _Outline, loops: tuple[str, ...]) -> tuple[
 
 
 def _error_config(place: Place) -> ErrorConfig:
-    config = place.get("errorConfig")
-    if config is None or not config.is_mapping():
+    config = place.mapping("errorConfig")
+    if config is None:
         return ErrorConfig()
     return ErrorConfig(
         handler=config.choice("errorHandlerType", ERROR_HANDLERS, "fail"),
@@ -149,52 +156,3 @@ def _error_config(place: Place) -> ErrorConfig:
         exponential=config.flag("usesExponentialBackoff"),
         ignore_final_error=config.flag("ignoreFinalError"),
     )
-
-
-def _check_retry(place: Place, flow: Flow, names: Names) -> None:
-    """platform-behaviour, 6.5."""
-    config = place.get("retryConfig")
-    if config is None or not config.is_mapping():
-        return
-    config.count("maxAttempts", 0, 10)
-    config.number("delayMinutes", 0, 60)
-    config.flag("usesExponentialBackoff")
-    _check_id_field(config, "uniqueRequestIdField", flow, names)
-
-
-def _check_queue(place: Place, flow: Flow, names: Names, *, is_preprocess: bool) -> None:
-    """platform-behaviour, 6.7."""
-    config = place.get("queueConfig")
-    if config is None or not config.is_mapping():
-        return
-    fifo = config.flag("usesFifoQueue")
-    singleton = config.flag("singletonExecutions")
-    config.count("concurrencyLimit", 2, 15, 2)
-    _check_id_field(config, "dedupeIdField", flow, names)
-    trigger = flow.steps[0].component if flow.steps else ""
-    scheduled = trigger == "schedule-triggers" or any(step.schedule for step in flow.steps[:1])
-    refusals = (
-        (fifo and flow.is_synchronous, "a synchronous flow cannot have a FIFO queue"),
-        (fifo and scheduled, "a scheduled flow cannot have a FIFO queue"),
-        (fifo and singleton, "a FIFO queue and singletonExecutions exclude one another"),
-        (fifo and trigger == "management-triggers", "a management flow cannot have a FIFO queue"),
-        (fifo and is_preprocess, "the preprocess flow cannot have a FIFO queue"),
-        (singleton and not scheduled, "singletonExecutions needs a trigger with a schedule"),
-    )
-    for refused, why in refusals:
-        if refused:
-            config.wrong(why)
-
-
-def _check_id_field(config: Place, key: str, flow: Flow, names: Names) -> None:
-    """The id of a request is looked up in the trigger's results."""
-    place = config.get(key)
-    if place is None:
-        return
-    before = len(config.problems)
-    found = integration_inputs.read(place, Names(names.config_vars))
-    trigger = flow.steps[0].key if flow.steps else ""
-    if len(config.problems) > before or found == integration_inputs.NOTHING:
-        return
-    if not isinstance(found, Reference) or (found.step, found.kind) != (trigger, "results"):
-        place.at("value").wrong(f"{key} must be a reference to {trigger}.results, the trigger's")

@@ -4,13 +4,16 @@ Takes in a tree of `yaml_lines`; gives out texts, numbers and further places. A 
 file does not answer as it should adds a problem and gets the default, so that one pass finds all.
 """
 
+import math
 import re
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from typing import Any
 
 from schemas.yaml_lines import Kind, Mapping, Node, Problem, Scalar, Sequence
 
 _NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
+_INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
 _FLAGS = {"true": True, "false": False}
 _SHOWN_CHARACTERS = 60
 
@@ -18,6 +21,24 @@ _SHOWN_CHARACTERS = 60
 def shown(text: str) -> str:
     """`text` in quotes, as messages have it: control characters escaped, long texts cut."""
     return repr(text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 1] + "…")
+
+
+def plain(node: Node) -> Any:
+    """What stands at `node` as plain values; numerals that no number can hold stay texts."""
+    match node:
+        case Mapping(entries=entries):
+            return {key: plain(inner) for key, inner in entries.items()}
+        case Sequence(items=items):
+            return [plain(inner) for inner in items]
+        case Scalar(kind=Kind.NULL):
+            return None
+        case Scalar(kind=Kind.BOOLEAN, text=text):
+            return text.lower() == "true"
+        case Scalar(kind=Kind.NUMBER, text=text) if _NUMBER.fullmatch(text):
+            number = int(text) if _INTEGER.fullmatch(text) else float(text)
+            return number if math.isfinite(number) else text
+        case Scalar(text=text):
+            return text
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +78,11 @@ class Place:
             return True
         self.wrong(f"must be a mapping, not {self.kind()}")
         return False
+
+    def mapping(self, key: str) -> "Place | None":
+        """The mapping under `key`; None where there is nothing, and a problem for anything else."""
+        place = self.get(key)
+        return place if place is not None and place.is_mapping() else None
 
     def get(self, key: str) -> "Place | None":
         """What stands under `key`; None where that is nothing, or this is no mapping."""

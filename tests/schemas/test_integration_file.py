@@ -12,12 +12,15 @@ from schemas.definitions import (
     ConfigVar,
     Entry,
     ErrorConfig,
+    FlowRetry,
     Literal,
+    Queue,
     Reference,
     RequiredConfigVar,
     Schedule,
     Step,
     Template,
+    TriggerResolver,
 )
 from schemas.integration_file import read, unknown_components
 from tests.schemas.integration_trees import (
@@ -425,6 +428,14 @@ WRONG: list[tuple[Edit, str, str]] = [
         "flows[0].queueConfig",
         "exclude one another",
     ),
+    (edit_flow(triggerResolver=5), "flows[0].triggerResolver", "a mapping"),
+    (
+        edit_flow(triggerResolver={"batchSize": 0}),
+        "flows[0].triggerResolver.batchSize",
+        "from 1 to 10000",
+    ),
+    (edit_flow(schemas={"invoke": "x"}), "flows[0].schemas.invoke", "a mapping"),
+    (edit_flow(isAgentFlow="x"), "flows[0].isAgentFlow", "true or false"),
     (edit_top(preprocessFlowName="Main"), "preprocessFlowName", "other than flow_specific"),
     (
         edit_top(preprocessFlowName="Gone", endpointType="instance_specific"),
@@ -505,6 +516,36 @@ def test_singleton_executions_go_with_a_schedule() -> None:
     tree = in_flow(scheduled, queueConfig={"singletonExecutions": True})
     expected = Schedule(kind="value", value="0 * * * *", schedule_type="custom", time_zone="")
     assert definition_of(tree).flows[0].steps[0].schedule == expected
+
+
+def test_settings_of_a_flow_are_carried() -> None:
+    by_id = reference("trigger.results.body.data.id")
+    flow = definition_of(
+        in_flow(
+            retryConfig={
+                "maxAttempts": 3,
+                "delayMinutes": 5,
+                "usesExponentialBackoff": True,
+                "uniqueRequestIdField": by_id,
+            },
+            queueConfig={"usesFifoQueue": True, "concurrencyLimit": 4, "dedupeIdField": by_id},
+            triggerResolver={"batchSize": 200, "concurrentBatchLimit": 2},
+            schemas={"invoke": {"type": "object", "required": ["a"], "minProperties": 1}},
+        )
+    ).flows[0]
+    found = Reference("trigger", "results", ("body", "data", "id"))
+    assert flow.retry == FlowRetry(
+        max_attempts=3, delay_minutes=5, exponential=True, unique_request_id=found
+    )
+    assert flow.queue == Queue(fifo=True, concurrency_limit=4, dedupe_id=found)
+    assert flow.resolver == TriggerResolver(batch_size=200, concurrent_batch_limit=2)
+    schema = {"type": "object", "required": ["a"], "minProperties": 1}
+    assert flow.schemas == {"invoke": schema}
+
+
+def test_a_flow_without_settings_has_their_defaults() -> None:
+    flow = definition_of(integration()).flows[0]
+    assert (flow.retry, flow.queue, flow.resolver, flow.schemas) == (None, Queue(), None, {})
 
 
 def test_a_preprocess_flow_has_no_queue() -> None:
