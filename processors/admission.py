@@ -16,11 +16,19 @@ from schemas.events import Reason
 from schemas.instants import SECOND, Instant
 
 
+RECENT = 64
+"""How many instants are copied at most for each request admitted, however high the limit is."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """One endpoint: when it admitted requests, oldest first, as far back as one window."""
+    """One endpoint: when it admitted requests, oldest first, as far back as one window.
+
+    Those in `recent` follow those in `admitted_at`.
+    """
 
     admitted_at: tuple[Instant, ...] = ()
+    recent: tuple[Instant, ...] = ()
 
 
 INITIAL = State()
@@ -31,10 +39,12 @@ def evolve(state: State, event: events.Event) -> State:
     if not isinstance(event, events.ExecutionAdmitted):
         return state
     at = event.received_at
-    known = state.admitted_at
-    if known and at < known[-1]:
-        return State(admitted_at=tuple(sorted((*known, at))))
-    return State(admitted_at=(*known[bisect_left(known, at - SECOND) :], at))
+    older, recent = state.admitted_at, state.recent
+    if at < (recent or older or (at,))[-1]:
+        return State(admitted_at=tuple(sorted((*older, *recent, at))))
+    if len(recent) < RECENT:
+        return State(admitted_at=older, recent=(*recent, at))
+    return State(admitted_at=(*older[bisect_left(older, at - SECOND) :], *recent), recent=(at,))
 
 
 def decide(
@@ -83,7 +93,10 @@ def decide(
 
 def admitted_within_a_second(state: State, now: Instant) -> int:
     """How many requests the closed second that ends at `now` has admitted."""
-    known = state.admitted_at
+    return _within_a_second(state.admitted_at, now) + _within_a_second(state.recent, now)
+
+
+def _within_a_second(known: tuple[Instant, ...], now: Instant) -> int:
     return bisect_right(known, now) - bisect_left(known, now - SECOND)
 
 

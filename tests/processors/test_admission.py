@@ -102,6 +102,26 @@ def test_decisions_do_not_depend_on_how_far_back_the_state_was_folded(
     )
 
 
+@given(st.lists(st.integers(0, SECOND // 50), max_size=400), st.integers(-SECOND, 0))
+def test_what_is_counted_does_not_depend_on_how_it_is_held(steps: list[int], late: int) -> None:
+    instants = [sum(steps[: n + 1]) for n in range(len(steps))]
+    admitted = [*instants, instants[-1] + late] if instants else []
+    state = admission.INITIAL
+    for at in admitted:
+        [event] = admission.decide(
+            admission.INITIAL,
+            trigger(synchronous=True),
+            Instant(at),
+            catalog=catalog_of(1),
+            partition=0,
+            offset=0,
+        )
+        state = admission.evolve(state, event)
+    for now in instants[-1:]:
+        counted = sum(now - SECOND <= at <= now for at in admitted)
+        assert admission.admitted_within_a_second(state, Instant(now)) == counted
+
+
 def test_a_steady_flood_gets_its_share() -> None:
     flood = [n * MILLISECOND for n in range(10_000)]
     admitted, _ = decided(flood, catalog_of(50))
