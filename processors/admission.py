@@ -15,7 +15,6 @@ from schemas.catalog import Catalog, Status
 from schemas.events import Reason
 from schemas.instants import SECOND, Instant
 
-
 RECENT = 64
 """How many instants are copied at most for each request admitted, however high the limit is."""
 
