@@ -8,7 +8,7 @@ Token buckets would not do: one of rate 50 and burst 50 admits 99 in some window
 """
 
 from bisect import bisect_left, bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from schemas import events, ids
 from schemas.catalog import Catalog, Status
@@ -56,6 +56,8 @@ def decide(
     offset: int,
 ) -> list[events.Event]:
     """What becomes of the trigger at `partition` and `offset`, appended at `now`."""
+    if isinstance(event, events.CallsRefused):
+        return [replace(event, trigger_partition=partition, trigger_offset=offset)]
     if not isinstance(event, events.WebhookReceived):
         return []
     execution_id = ids.execution_of(partition, offset)

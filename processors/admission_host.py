@@ -24,6 +24,7 @@ CLOCKS_APART = Instant(5 * SECOND)
 """How far the append times of two partitions may disagree (several brokers, several clocks)."""
 
 _BEGINNING = Instant(0)
+_DECISIONS = events.ExecutionAdmitted | events.TriggerRefused | events.CallsRefused
 _logger = logging.getLogger(__name__)
 
 
@@ -90,10 +91,10 @@ class AdmissionHost:
             return []
         decided: list[events.Event] = []
         for event in said:
-            if not isinstance(event, events.WebhookReceived):
+            if not isinstance(event, events.WebhookReceived | events.CallsRefused):
                 continue
             catalog = self._definitions.catalog
-            if catalog.endpoint(event.endpoint_id) is None:
+            if event.endpoint_id and catalog.endpoint(event.endpoint_id) is None:
                 await self._definitions.read_to_end()
             known.latest = max(known.latest, record.at)
             state = known.states.get(event.endpoint_id, admission.INITIAL)
@@ -144,7 +145,7 @@ def _collect(known: _Partition, partition: int, first_offset: int, record: Recor
     except Undecodable:
         return
     for event in said:
-        if not isinstance(event, events.ExecutionAdmitted | events.TriggerRefused):
+        if not isinstance(event, _DECISIONS):
             continue
         if event.trigger_partition != partition:
             continue
@@ -155,6 +156,6 @@ def _collect(known: _Partition, partition: int, first_offset: int, record: Recor
 
 
 def _admission(event: events.Event) -> NewRecord:
-    assert isinstance(event, events.ExecutionAdmitted | events.TriggerRefused)
-    key = event.instance_id or event.endpoint_id
+    assert isinstance(event, _DECISIONS)
+    key = getattr(event, "instance_id", None) or event.endpoint_id
     return NewRecord(ADMISSIONS.name, key, codec.encode([event]))

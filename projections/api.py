@@ -14,7 +14,7 @@ from fastapi.routing import APIRoute
 from typing_extensions import TypedDict
 
 from eventlog.log import EventLog
-from projections import history, queries, shapes
+from projections import history, queries, refused_calls, shapes
 from projections.paging import LARGEST_PAGE
 from projections.projector import rebuild
 from projections.rows import Status
@@ -75,6 +75,7 @@ def router(
     )
     _add_executions(api, views)
     history.add_route(api, views, log)
+    refused_calls.add_route(api, views)
     _add_deployments(api, views)
     _add_projections(api, views, log)
     return api

@@ -102,6 +102,20 @@ class RefusalRow:
 
 
 @dataclass(slots=True)
+class RefusedCallsRow:
+    """`sample` is a JSON object: method, path and header names of one of the calls."""
+
+    trigger_partition: int
+    trigger_offset: int
+    endpoint_id: str
+    reason: str
+    calls: int
+    first_at: int
+    last_at: int
+    sample: str
+
+
+@dataclass(slots=True)
 class Changes:
     """What a batch of records does to the tables, at most one row for each execution and step.
 
@@ -112,6 +126,7 @@ class Changes:
     steps: dict[tuple[str, str, str], StepRow] = field(default_factory=dict)
     log_lines: list[LogRow] = field(default_factory=list)
     refusals: list[RefusalRow] = field(default_factory=list)
+    refused_calls: list[RefusedCallsRow] = field(default_factory=list)
     definitions: list[tuple[events.Event, Instant]] = field(default_factory=list)
     events: int = 0
 

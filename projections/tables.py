@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, Table, Text
 
-VERSION = 1
+VERSION = 2
 
 METADATA = MetaData()
 
@@ -169,3 +169,18 @@ REFUSALS = Table(
     _number("received_at", nullable=False),
 )
 Index("refusals_by_time", REFUSALS.c.received_at)
+
+# Calls that never became triggers: how many in about a second, and one of them as a sample.
+REFUSED_CALLS = Table(
+    "refused_calls",
+    METADATA,
+    _key_number("trigger_partition"),
+    _key_number("trigger_offset"),
+    _text("endpoint_id", nullable=False),
+    _text("reason", nullable=False),
+    _number("calls", nullable=False),
+    _number("first_at", nullable=False),
+    _number("last_at", nullable=False),
+    _text("sample", nullable=False),
+)
+Index("refused_calls_by_time", REFUSED_CALLS.c.last_at)

@@ -29,6 +29,7 @@ from projections.rows import (
     ExecutionRow,
     LogRow,
     RefusalRow,
+    RefusedCallsRow,
     Status,
     StepRow,
     StepStatus,
@@ -115,6 +116,9 @@ def _fold_admissions(
             case events.TriggerRefused():
                 if state.is_new(event.trigger_partition, event.trigger_offset):
                     changes.refusals.append(_refusal(event))
+            case events.CallsRefused():
+                if state.is_new(event.trigger_partition, event.trigger_offset):
+                    changes.refused_calls.append(_refused_calls(event))
 
 
 def _admit(event: events.ExecutionAdmitted, row: ExecutionRow) -> None:
@@ -144,6 +148,20 @@ def _refusal(event: events.TriggerRefused) -> RefusalRow:
         reason=event.reason,
         rate_limit=event.limit,
         received_at=event.received_at,
+    )
+
+
+def _refused_calls(event: events.CallsRefused) -> RefusedCallsRow:
+    sample = {"method": event.method, "path": event.path, "headers": event.header_names}
+    return RefusedCallsRow(
+        trigger_partition=event.trigger_partition,
+        trigger_offset=event.trigger_offset,
+        endpoint_id=event.endpoint_id,
+        reason=_storable(event.reason),
+        calls=event.count,
+        first_at=event.first_at,
+        last_at=event.last_at,
+        sample=orjson.dumps(sample).decode(),
     )
 
 

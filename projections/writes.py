@@ -46,6 +46,7 @@ def write(connection: Connection, changes: Changes) -> None:
     _write_rows(connection, tables.STEP_RESULTS, list(changes.steps.values()))
     _write_rows(connection, tables.LOG_LINES, changes.log_lines)
     _write_rows(connection, tables.REFUSALS, changes.refusals)
+    _write_rows(connection, tables.REFUSED_CALLS, changes.refused_calls)
 
 
 def insert_for(connection: Connection, table: Table) -> Any:
@@ -148,6 +149,7 @@ _CONFLICTS = {
     tables.STEP_RESULTS.name: _merge_step,
     tables.LOG_LINES.name: _keep_first,
     tables.REFUSALS.name: _keep_first,
+    tables.REFUSED_CALLS.name: _keep_first,
 }
 
 

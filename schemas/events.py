@@ -5,8 +5,10 @@
                   InstanceDeployed       an instance runs that version             every process
                   InstancePaused/Resumed/Removed                                   every process
     triggers      WebhookReceived        a request arrived at an endpoint          admission
+                  CallsRefused           calls were turned away, counted          admission
     admissions    ExecutionAdmitted      it may run: flow, version, request        execution, views
                   TriggerRefused         it may not, and why                       views
+                  CallsRefused           as on triggers, passed on                 views
     executions    PartitionClaimed       a worker owns the partition from here on  every reader
                   JournalCheckpointed    how far the inputs have been followed     execution
                   ExecutionStarted       first event of an execution               execution, views
@@ -179,6 +181,27 @@ class TriggerRefused:
     flow: str
     reason: Reason
     limit: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallsRefused:
+    """Calls that ingress turned away before they could become triggers: `count` since the last one.
+
+    One of them is kept as a sample, by its header names only: what it sent may be anything. The
+    endpoint is empty where there is none. `first_at` and `last_at` are of ingress's own clock.
+    Admission fills in the position on `triggers` when it passes the event on.
+    """
+
+    endpoint_id: EndpointId
+    reason: str
+    count: int
+    first_at: Instant
+    last_at: Instant
+    method: str = ""
+    path: str = ""
+    header_names: list[str] = field(default_factory=list)
+    trigger_partition: int = 0
+    trigger_offset: int = -1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -385,6 +408,7 @@ WIRE_NAMES = {
     WebhookReceived: "webhook.received",
     ExecutionAdmitted: "execution.admitted",
     TriggerRefused: "trigger.refused",
+    CallsRefused: "calls.refused",
     PartitionClaimed: "partition.claimed",
     JournalCheckpointed: "journal.checkpointed",
     ExecutionStarted: "execution.started",
@@ -411,6 +435,7 @@ Event = (
     | WebhookReceived
     | ExecutionAdmitted
     | TriggerRefused
+    | CallsRefused
     | PartitionClaimed
     | JournalCheckpointed
     | ExecutionStarted

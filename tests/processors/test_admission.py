@@ -183,3 +183,21 @@ def test_a_request_for_an_endpoint_that_is_not_there_is_refused() -> None:
     )
     assert isinstance(refused, events.TriggerRefused)
     assert refused.reason == Reason.UNKNOWN_ENDPOINT
+
+
+def test_calls_turned_away_are_passed_on_with_their_position_and_use_up_no_room() -> None:
+    refused = events.CallsRefused(
+        endpoint_id=ENDPOINT,
+        reason="wrong_signature",
+        count=500,
+        first_at=Instant(1),
+        last_at=Instant(2),
+    )
+    said = admission.decide(
+        admission.INITIAL, refused, Instant(3), catalog=catalog_of(1), partition=2, offset=9
+    )
+    [passed_on] = said
+    assert isinstance(passed_on, events.CallsRefused)
+    assert (passed_on.trigger_partition, passed_on.trigger_offset) == (2, 9)
+    assert passed_on.count == 500
+    assert admission.evolve(admission.INITIAL, passed_on) == admission.INITIAL

@@ -80,6 +80,13 @@ SAMPLES: tuple[tuple[str, bytes], ...] = (
         b'"loop_path":"loop path","attempt":7,"idempotency_key":"idempotency key"}]]}',
     ),
     (
+        "calls.refused",
+        b'{"v":1,"events":[["calls.refused",{"endpoint_id":"endpoint id","reason":"wrong_si'
+        b'gnature","count":12,"first_at":1700000000000010,"last_at":1700000000000011,"method'
+        b'":"POST","path":"orders/1","header_names":["host","X-Sig"],"trigger_partition":2,"t'
+        b'rigger_offset":9}]]}',
+    ),
+    (
         "step.retry_scheduled",
         b'{"v":1,"events":[["step.retry_scheduled",{"execution_id":"execution id","step":"'
         b'step","loop_path":"loop path","attempt":7,"error":"error","delay_s":1.5}]]}',
