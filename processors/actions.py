@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from schemas import ids
-from schemas.events import Request, Scope
+from schemas.events import Occasion, Request, Scope
 from schemas.instants import Instant
 from schemas.values import Value
 
@@ -218,13 +218,6 @@ class Support(enum.Enum):
     INVALID = enum.auto()
     VALID = enum.auto()
     REQUIRED = enum.auto()
-
-
-class Occasion(enum.Enum):
-    """What happens to an instance and starts its flows by itself (platform-behaviour, 5)."""
-
-    DEPLOY = enum.auto()
-    REMOVE = enum.auto()
 
 
 Hook = Callable[[Mapping[str, Any], Context, World], Awaitable[Mapping[str, Any] | None]]

@@ -139,7 +139,7 @@ def owner_of(scope: Scope, admitted: events.ExecutionAdmitted) -> str:
             return admitted.execution_id
         case Scope.FLOW:
             return f"{admitted.instance_id}/{admitted.flow}"
-        case Scope.CROSS_FLOW:
+        case Scope.CROSS_FLOW | Scope.PLATFORM:
             return admitted.instance_id
 
 

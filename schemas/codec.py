@@ -35,6 +35,7 @@ _CLASSES: dict[str, type[Any]] = {name: cls for cls, name in events.WIRE_NAMES.i
 _FIELDS = {cls: frozenset(f.name for f in fields(cls)) for cls in events.WIRE_NAMES}
 _NESTED: dict[str, tuple[tuple[str, type[Any]], ...]] = {
     "webhook.received": (("request", events.Request),),
+    "flow.invoked": (("request", events.Request),),
     "execution.admitted": (("request", events.Request),),
     "execution.completed": (("response", events.Response),),
     "result.ready": (("response", events.Response),),

@@ -6,9 +6,12 @@
                   InstancePaused/Resumed/Removed                                   every process
     triggers      WebhookReceived        a request arrived at an endpoint          admission
                   CallsRefused           calls were turned away, counted          admission
+                  FlowInvoked            an execution starts a flow of its instance admission
+                  LifecycleHappened      an instance was deployed or removed       admission
     admissions    ExecutionAdmitted      it may run: flow, version, request        execution, views
                   TriggerRefused         it may not, and why                       views
                   CallsRefused           as on triggers, passed on                 views
+                  LifecycleHappened      what hooks want kept, passed on           execution
     executions    PartitionClaimed       a worker owns the partition from here on  every reader
                   JournalCheckpointed    how far the inputs have been followed     execution
                   ExecutionStarted       first event of an execution               execution, views
@@ -16,10 +19,12 @@
                   StepRetryScheduled     an attempt failed, another will follow    execution, views
                   StepSucceeded/Failed   what a step came to                       execution, views
                   StateChanged           a persisted value was written or removed  execution
+                  FlowInvoked            noted before it goes to triggers          execution
                   LogWritten             a line of an execution's log              views
                   ExecutionCompleted/Failed   its last event                       execution, views
     replies       AdmissionDecided       for a caller who waits for the decision   ingress
                   ResultReady            for a caller who waits for the result     ingress
+                  TriggerAnswered        for a caller whom the trigger answers     ingress
     *.dead        RecordDeadLettered     a record that could not be handled        people
 
 An event says what happened and is never changed: fields are only added, with defaults, and a wire
@@ -48,6 +53,23 @@ class InvokeType(StrEnum):
     """What made an execution happen (platform-behaviour, section 6.1)."""
 
     WEBHOOK = "WEBHOOK"
+    CROSS_FLOW = "CROSS_FLOW"
+    DEPLOY_FLOW = "DEPLOY_FLOW"
+    TEAR_DOWN_FLOW = "TEAR_DOWN_FLOW"
+
+
+class Occasion(StrEnum):
+    """What happens to an instance and may start its flows (platform-behaviour, section 5)."""
+
+    DEPLOY = "deploy"
+    REMOVE = "remove"
+
+
+class ResultType(StrEnum):
+    """How an execution that did not fail came to its end (platform-behaviour, section 6.1)."""
+
+    COMPLETED = "COMPLETED"
+    POLLED_NO_CHANGES = "POLLED_NO_CHANGES"
 
 
 class BodyEncoding(StrEnum):
@@ -59,11 +81,15 @@ class BodyEncoding(StrEnum):
 
 
 class Scope(StrEnum):
-    """How far a persisted value reaches: one run, one flow of an instance, all its flows."""
+    """How far a persisted value reaches: one run, one flow of an instance, all its flows.
+
+    What stands in scope platform is Penstock's own, of an instance; flows do not see it.
+    """
 
     EXECUTION = "execution"
     FLOW = "flow"
     CROSS_FLOW = "cross_flow"
+    PLATFORM = "platform"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,10 +170,52 @@ class WebhookReceived:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FlowInvoked:
+    """Step `step` of `invoked_by` starts `flow` of its own instance as `execution_id`.
+
+    It stands on the journal, and then on `triggers`, there perhaps more than once. `is_batch`:
+    `request` holds items that the trigger has given already.
+    """
+
+    execution_id: ExecutionId
+    instance_id: InstanceId
+    flow: str
+    request: Request
+    invoked_by: ExecutionId
+    step: str
+    loop_path: str = ""
+    invoke_type: InvokeType = InvokeType.CROSS_FLOW
+    invoke_url: str = ""
+    is_batch: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LifecycleHappened:
+    """`change` is the offset on `definitions` of the deployment or removal.
+
+    Either `flow` starts, or what hooks of the instance returned is kept: `cross_flow_state`, of
+    which null removes a key. `part` tells such records of one change apart. All may be said again:
+    of each part of a change the first counts, and none that is older than what has counted. The
+    position of the trigger is there where admission passes it on.
+    """
+
+    instance_id: InstanceId
+    occasion: Occasion
+    change: int
+    part: str
+    flow: str = ""
+    base_url: str = ""
+    cross_flow_state: dict[str, Any] = field(default_factory=dict)
+    trigger_partition: int = -1
+    trigger_offset: int = -1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutionAdmitted:
     """`trigger_partition` and `trigger_offset` are the position of the cause on `triggers`.
 
-    `received_at` is the append time of the trigger, which the rate limit counts.
+    `received_at` is the append time of the trigger, which the rate limit counts. `invoked_by` is
+    the execution that started this one; `change` the deployment or removal that did.
     """
 
     execution_id: ExecutionId
@@ -166,6 +234,9 @@ class ExecutionAdmitted:
     request_no: int
     invoke_type: InvokeType = InvokeType.WEBHOOK
     invoke_url: str = ""
+    invoked_by: ExecutionId | None = None
+    is_batch: bool = False
+    change: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,7 +340,8 @@ class StepSucceeded:
 
     `loop_path` is `loop[3].inner[0]` for a step in loops, empty at the root; `branch` the branch
     that the step chose; `status` the HTTP status that it chose for a synchronous answer. The
-    instants are those of the effect; null means the record's own.
+    instants are those of the effect; null means the record's own. `kept` is what a trigger said
+    that is acted on later (processors.trigger_results).
     """
 
     execution_id: ExecutionId
@@ -283,6 +355,7 @@ class StepSucceeded:
     blob: str | None = None
     started_at: Instant | None = None
     ended_at: Instant | None = None
+    kept: Any = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -347,6 +420,7 @@ class ExecutionCompleted:
 
     execution_id: ExecutionId
     response: Response | None = None
+    result_type: ResultType = ResultType.COMPLETED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -386,6 +460,23 @@ class ResultReady:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TriggerAnswered:
+    """What the trigger of a flow has to say to its caller; `status` is None where it is nothing.
+
+    `error` is there where the trigger failed.
+    """
+
+    reply_to: str
+    request_no: int
+    execution_id: ExecutionId
+    status: int | None = None
+    content_type: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
+    body: str = ""
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RecordDeadLettered:
     """`value` is the base64 of the record's bytes."""
 
@@ -406,6 +497,8 @@ WIRE_NAMES = {
     InstanceResumed: "instance.resumed",
     InstanceRemoved: "instance.removed",
     WebhookReceived: "webhook.received",
+    FlowInvoked: "flow.invoked",
+    LifecycleHappened: "lifecycle.happened",
     ExecutionAdmitted: "execution.admitted",
     TriggerRefused: "trigger.refused",
     CallsRefused: "calls.refused",
@@ -422,6 +515,7 @@ WIRE_NAMES = {
     ExecutionFailed: "execution.failed",
     AdmissionDecided: "admission.decided",
     ResultReady: "result.ready",
+    TriggerAnswered: "trigger.answered",
     RecordDeadLettered: "record.dead_lettered",
 }
 
@@ -433,6 +527,8 @@ Event = (
     | InstanceResumed
     | InstanceRemoved
     | WebhookReceived
+    | FlowInvoked
+    | LifecycleHappened
     | ExecutionAdmitted
     | TriggerRefused
     | CallsRefused
@@ -449,5 +545,6 @@ Event = (
     | ExecutionFailed
     | AdmissionDecided
     | ResultReady
+    | TriggerAnswered
     | RecordDeadLettered
 )

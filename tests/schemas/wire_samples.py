@@ -144,4 +144,49 @@ SAMPLES: tuple[tuple[str, bytes], ...] = (
         b':6,"appended_at":1700000000000011,"key":"key","value":"value","cause":"cause"}]]'
         b"}",
     ),
+    (
+        "flow.invoked",
+        b'{"v":1,"events":[["flow.invoked",{"execution_id":"execution id","instance_id":"i'
+        b'nstance id","flow":"flow","request":{"method":"POST","path":"p/q","headers":[["C'
+        b'ontent-Type","text/plain"]],"query":[["a","1"]],"body":"h\xc3\xa9","encoding":"text","'
+        b'body_bytes":3,"content_type":"text/plain"},"invoked_by":"invoked by","step":"ste'
+        b'p","loop_path":"loop path","invoke_type":"CROSS_FLOW","invoke_url":"invoke url",'
+        b'"is_batch":true}]]}',
+    ),
+    (
+        "lifecycle.happened",
+        b'{"v":1,"events":[["lifecycle.happened",{"instance_id":"instance id","occasion":"'
+        b'remove","change":6,"part":"part","flow":"flow","base_url":"base url","cross_flow'
+        b'_state":{"a":[1,null]},"trigger_partition":17,"trigger_offset":14}]]}',
+    ),
+    (
+        "execution.admitted",
+        b'{"v":1,"events":[["execution.admitted",{"execution_id":"execution id","trigger_p'
+        b'artition":17,"trigger_offset":14,"received_at":1700000000000011,"endpoint_id":"e'
+        b'ndpoint id","instance_id":"instance id","customer_id":"customer id","integration'
+        b'_id":"integration id","version":7,"flow":"flow","request":{"method":"POST","path'
+        b'":"p/q","headers":[["Content-Type","text/plain"]],"query":[["a","1"]],"body":"h\xc3'
+        b'\xa9","encoding":"text","body_bytes":3,"content_type":"text/plain"},"synchronous":t'
+        b'rue,"reply_to":"reply to","request_no":10,"invoke_type":"DEPLOY_FLOW","invoke_ur'
+        b'l":"invoke url","invoked_by":"invoked by","is_batch":true,"change":6}]]}',
+    ),
+    (
+        "step.succeeded",
+        b'{"v":1,"events":[["step.succeeded",{"execution_id":"execution id","step":"step",'
+        b'"result":{"a":1},"loop_path":"loop path","attempt":7,"branch":"branch","status":'
+        b'6,"tagged":true,"blob":"blob","started_at":1700000000000010,"ended_at":170000000'
+        b'0000008,"kept":{"a":[1,null]}}]]}',
+    ),
+    (
+        "execution.completed",
+        b'{"v":1,"events":[["execution.completed",{"execution_id":"execution id","response'
+        b'":{"status":201,"content_type":"text/plain","headers":{"x-a":"1"},"result":"ok",'
+        b'"tagged":true,"blob":"key"},"result_type":"POLLED_NO_CHANGES"}]]}',
+    ),
+    (
+        "trigger.answered",
+        b'{"v":1,"events":[["trigger.answered",{"reply_to":"reply to","request_no":10,"exe'
+        b'cution_id":"execution id","status":201,"content_type":"text/plain","headers":{"x'
+        b'-a":"1"},"body":"body","error":"error"}]]}',
+    ),
 )
