@@ -8,16 +8,23 @@
                   CallsRefused           calls were turned away, counted          admission
                   FlowInvoked            an execution starts a flow of its instance admission
                   LifecycleHappened      an instance was deployed or removed       admission
+                  SignalReceived         an execution is sent something           admission
     admissions    ExecutionAdmitted      it may run: flow, version, request        execution, views
                   TriggerRefused         it may not, and why                       views
                   CallsRefused           as on triggers, passed on                 views
                   LifecycleHappened      what hooks want kept, passed on           execution
+                  SignalReceived         passed on, with its position on triggers  execution
     executions    PartitionClaimed       a worker owns the partition from here on  every reader
                   JournalCheckpointed    how far the inputs have been followed     execution
                   ExecutionStarted       first event of an execution               execution, views
                   StepScheduled          an effect on the world is about to happen execution, views
                   StepRetryScheduled     an attempt failed, another will follow    execution, views
                   StepSucceeded/Failed   what a step came to                       execution, views
+                  ExecutionSuspended     a step waits for an instant or a signal   execution, views
+                  SignalReceived         passed on to the execution it is for      execution
+                  ExecutionResumed       a suspended execution goes on             execution
+                  ExecutionCarried       heads a record that says all of an open   execution
+                                         execution again; views skip that record
                   StateChanged           a persisted value was written or removed  execution
                   FlowInvoked            noted before it goes to triggers          execution
                   LogWritten             a line of an execution's log              views
@@ -108,12 +115,18 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IntegrationPublished:
-    """`definition` is the text of the YAML file."""
+    """`definition` is the text of the file, in `language` (yaml or python).
+
+    Of a Python file, `manifest` says in YAML what the integration is: its flows with their triggers
+    and its config variables, so that nobody has to run the file to know them.
+    """
 
     integration_id: IntegrationId
     name: str
     version: int
     definition: str
+    language: str = "yaml"
+    manifest: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,6 +220,23 @@ class LifecycleHappened:
     base_url: str = ""
     cross_flow_state: dict[str, Any] = field(default_factory=dict)
     trigger_partition: int = -1
+    trigger_offset: int = -1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignalReceived:
+    """`data` is for the step of the execution that waits for `name`, now or later.
+
+    Of several with one `idempotency_key` the first counts; an empty one is none. The position is
+    that on `triggers`, known from the admission on.
+    """
+
+    instance_id: InstanceId
+    execution_id: ExecutionId
+    name: str
+    data: Any = None
+    idempotency_key: str = ""
+    trigger_partition: int = 0
     trigger_offset: int = -1
 
 
@@ -313,13 +343,17 @@ class ExecutionStarted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepScheduled:
-    """`idempotency_key` is the same for every attempt to run this step of this execution."""
+    """`idempotency_key` is the same for every attempt to run this step of this execution.
+
+    `sequence` numbers the steps of a Python flow from 1 in the order in which it reached them.
+    """
 
     execution_id: ExecutionId
     step: str
     loop_path: str = ""
     attempt: int = 1
     idempotency_key: str = ""
+    sequence: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -356,6 +390,7 @@ class StepSucceeded:
     started_at: Instant | None = None
     ended_at: Instant | None = None
     kept: Any = None
+    sequence: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -370,6 +405,40 @@ class StepFailed:
     ignored: bool = False
     started_at: Instant | None = None
     ended_at: Instant | None = None
+    sequence: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutionSuspended:
+    """Step `step` waits until `until`, or for the signal `waits_for`, whichever is first.
+
+    `until` is None where only the signal ends the wait, `waits_for` empty where only time does.
+    """
+
+    execution_id: ExecutionId
+    step: str
+    loop_path: str = ""
+    until: Instant | None = None
+    waits_for: str = ""
+    sequence: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutionResumed:
+    """A suspended execution is in memory again and goes on."""
+
+    execution_id: ExecutionId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutionCarried:
+    """The rest of this record says again what recovery needs of a suspended execution.
+
+    `wake_at` is when it is due, None where only a signal wakes it.
+    """
+
+    execution_id: ExecutionId
+    wake_at: Instant | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -499,6 +568,7 @@ WIRE_NAMES = {
     WebhookReceived: "webhook.received",
     FlowInvoked: "flow.invoked",
     LifecycleHappened: "lifecycle.happened",
+    SignalReceived: "signal.received",
     ExecutionAdmitted: "execution.admitted",
     TriggerRefused: "trigger.refused",
     CallsRefused: "calls.refused",
@@ -509,6 +579,9 @@ WIRE_NAMES = {
     StepRetryScheduled: "step.retry_scheduled",
     StepSucceeded: "step.succeeded",
     StepFailed: "step.failed",
+    ExecutionSuspended: "execution.suspended",
+    ExecutionResumed: "execution.resumed",
+    ExecutionCarried: "execution.carried",
     StateChanged: "state.changed",
     LogWritten: "log.written",
     ExecutionCompleted: "execution.completed",
@@ -529,6 +602,7 @@ Event = (
     | WebhookReceived
     | FlowInvoked
     | LifecycleHappened
+    | SignalReceived
     | ExecutionAdmitted
     | TriggerRefused
     | CallsRefused
@@ -539,6 +613,9 @@ Event = (
     | StepRetryScheduled
     | StepSucceeded
     | StepFailed
+    | ExecutionSuspended
+    | ExecutionResumed
+    | ExecutionCarried
     | StateChanged
     | LogWritten
     | ExecutionCompleted

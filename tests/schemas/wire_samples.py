@@ -171,6 +171,39 @@ SAMPLES: tuple[tuple[str, bytes], ...] = (
         b'l":"invoke url","invoked_by":"invoked by","is_batch":true,"change":6}]]}',
     ),
     (
+        "integration.published",
+        b'{"v":1,"events":[["integration.published",{"integration_id":"integration id","na'
+        b'me":"name","version":7,"definition":"definition","language":"python","manifest":'
+        b'"manifest"}]]}',
+    ),
+    (
+        "signal.received",
+        b'{"v":1,"events":[["signal.received",{"instance_id":"instance id","execution_id":'
+        b'"execution id","name":"approved","data":{"by":["ann",1]},"idempotency_key":"key"'
+        b',"trigger_partition":2,"trigger_offset":14}]]}',
+    ),
+    (
+        "execution.suspended",
+        b'{"v":1,"events":[["execution.suspended",{"execution_id":"execution id","step":"s'
+        b'tep","loop_path":"loop path","until":1700000000000011,"waits_for":"approved","se'
+        b'quence":3}]]}',
+    ),
+    (
+        "execution.resumed",
+        b'{"v":1,"events":[["execution.resumed",{"execution_id":"execution id"}]]}',
+    ),
+    (
+        "execution.carried",
+        b'{"v":1,"events":[["execution.carried",{"execution_id":"execution id","wake_at":1'
+        b"700000000000011}]]}",
+    ),
+    (
+        "step.scheduled",
+        b'{"v":1,"events":[["step.scheduled",{"execution_id":"execution id","step":"step",'
+        b'"loop_path":"loop path","attempt":7,"idempotency_key":"idempotency key","sequenc'
+        b'e":3}]]}',
+    ),
+    (
         "step.succeeded",
         b'{"v":1,"events":[["step.succeeded",{"execution_id":"execution id","step":"step",'
         b'"result":{"a":1},"loop_path":"loop path","attempt":7,"branch":"branch","status":'
@@ -188,5 +221,15 @@ SAMPLES: tuple[tuple[str, bytes], ...] = (
         b'{"v":1,"events":[["trigger.answered",{"reply_to":"reply to","request_no":10,"exe'
         b'cution_id":"execution id","status":201,"content_type":"text/plain","headers":{"x'
         b'-a":"1"},"body":"body","error":"error"}]]}',
+    ),
+    (
+        "step.succeeded",
+        b'{"v":1,"events":[["step.succeeded",{"execution_id":"execution id","step":"step",'
+        b'"result":1,"sequence":3}]]}',
+    ),
+    (
+        "step.failed",
+        b'{"v":1,"events":[["step.failed",{"execution_id":"execution id","step":"step","er'
+        b'ror":"error","sequence":3}]]}',
     ),
 )
