@@ -1,7 +1,8 @@
 """The embedded log: the contract of `eventlog.log` in one durable SQLite file of one process.
 
 The file is locked for the process that has it open. Every topic has one partition (more for tests).
-An append that fails leaves nothing behind. What readers see has been fsynced before.
+An append that fails leaves nothing behind. What readers see has been fsynced before; only volatile
+topics are in memory alone: whoever waits for their newest records ends with this process.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Self, TypeVar
 
-from eventlog import limits, sqlite_file
+from eventlog import limits, sqlite_file, sqlite_writer
 from eventlog.log import Appended, LogUnavailable, Marks, NewRecord, Record
 from eventlog.sqlite_readers import Readers, check_range
 from eventlog.sqlite_stream import Stream
@@ -77,7 +78,12 @@ class SqliteLog:
             future.set_exception(error)
             return future
         self._queued_bytes += append.size_bytes
-        self._gather(append)
+        if append.rows and append.rows[0][0].volatile:
+            outcome = sqlite_writer.placed([append])
+            outcome.advance()
+            self._settle(outcome)
+        else:
+            self._gather(append)
         return future
 
     def _prepare(
@@ -94,6 +100,8 @@ class SqliteLog:
             limits.check(record)
             size += len(record.value) + len(record.key) + _OVERHEAD_BYTES
             rows.append((self._stream_of(record), record.key, record.value))
+        if len({stream.volatile for stream, _, _ in rows}) > 1:
+            raise Bug("one append has records of volatile topics and of others")
         self._last_at = max(self._last_at, time.time_ns() // 1_000)
         return Append(future, rows, Instant(self._last_at), size)
 
@@ -128,6 +136,8 @@ class SqliteLog:
         return lambda: self._watchers.remove(watcher)
 
     def _tell(self, stream: Stream) -> None:
+        if stream.volatile:
+            return
         for watcher in self._watchers:
             watcher(stream.topic, stream.partition, Marks(stream.low, stream.high))
 
@@ -158,6 +168,8 @@ class SqliteLog:
 
     async def offset_at(self, topic: Topic, partition: int, at: Instant) -> int:
         stream = self._stream(topic.name, partition)
+        if stream.volatile:
+            return stream.tail.offset_at(at)
         low, high = stream.low, stream.high
         return await self._query(
             lambda connection: sqlite_file.offset_at(connection, stream, low, high, at)
@@ -190,6 +202,8 @@ class SqliteLog:
         """
         removed = 0
         for topic in topics.ALL:
+            if topic.volatile:
+                continue
             for partition in range(self._partitions):
                 stream = self._stream(topic.name, partition)
                 if topic.compacted:

@@ -9,7 +9,7 @@ retention frees are used again.
 import fcntl
 import os
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -121,14 +121,22 @@ def _create(connection: sqlite3.Connection) -> None:
 
 
 def load_streams(
-    connection: sqlite3.Connection, topics: Iterable[Topic], partitions: int
+    connection: sqlite3.Connection, topics: Sequence[Topic], partitions: int
 ) -> list[Stream]:
-    """The partitions of `topics` with their marks; tables that are missing are made."""
+    """The partitions of `topics` with their marks; tables that are missing are made.
+
+    Of volatile topics nothing is left, whatever an earlier release has kept.
+    """
+    volatile = {topic.name for topic in topics if topic.volatile}
     connection.execute("BEGIN IMMEDIATE")
     wanted = [(topic.name, partition) for topic in topics for partition in range(partitions)]
     connection.executemany("INSERT OR IGNORE INTO streams(topic, partition) VALUES (?, ?)", wanted)
     rows = connection.execute("SELECT number, topic, partition, low, next, last_at FROM streams")
-    streams = [_load(connection, *row) for row in rows.fetchall() if (row[1], row[2]) in wanted]
+    streams = [
+        _load(connection, *row, volatile=row[1] in volatile)
+        for row in rows.fetchall()
+        if (row[1], row[2]) in wanted
+    ]
     connection.execute("COMMIT")
     return streams
 
@@ -141,6 +149,8 @@ def _load(
     low: int,
     high: int,
     last_at: int,
+    *,
+    volatile: bool,
 ) -> Stream:
     table = f"records_{number}"
     connection.execute(
@@ -152,7 +162,9 @@ def _load(
     ).fetchone()
     if newest:
         high, last_at = max(high, newest[0] + 1), max(last_at, newest[1])
-    return Stream(topic, partition, table, low, high, last_at)
+    if volatile:
+        connection.execute(f"DELETE FROM {table}")  # noqa: S608
+    return Stream(topic, partition, table, low, high, last_at, volatile=volatile)
 
 
 def known_streams(connection: sqlite3.Connection) -> list[Stream]:

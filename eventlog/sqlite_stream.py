@@ -4,9 +4,11 @@ Everything here belongs to the event loop's thread, except `next_offset`, which 
 """
 
 import asyncio
+from bisect import bisect_left
 from collections.abc import Sequence
 
 from eventlog.log import Record
+from schemas.instants import Instant
 
 TAIL_RECORDS = 4_096
 TAIL_BYTES = 8 * 1024 * 1024
@@ -41,6 +43,10 @@ class Tail:
         start = offset - self.first
         return self._records[start : start + max_records]
 
+    def offset_at(self, at: Instant) -> int:
+        """The first of these offsets whose record is not before `at`; the next offset if none."""
+        return self.first + bisect_left(self._records, at, key=lambda record: record.at)
+
     def clear(self, first: int) -> None:
         """Forget everything; `first` is the next offset."""
         self._records.clear()
@@ -49,7 +55,10 @@ class Tail:
 
 
 class Stream:
-    """A partition: readers see `low` and `high`, the writer gives out `next_offset`."""
+    """A partition: readers see `low` and `high`, the writer gives out `next_offset`.
+
+    A `volatile` one has no writer, and of its records only those in `tail` are there.
+    """
 
     __slots__ = (
         "_waiting",
@@ -61,15 +70,25 @@ class Stream:
         "table",
         "tail",
         "topic",
+        "volatile",
     )
 
     def __init__(
-        self, topic: str, partition: int, table: str, low: int, high: int, last_at: int
+        self,
+        topic: str,
+        partition: int,
+        table: str,
+        low: int,
+        high: int,
+        last_at: int,
+        *,
+        volatile: bool = False,
     ) -> None:
         self.topic = topic
         self.partition = partition
         self.table = table
-        self.low = low
+        self.volatile = volatile
+        self.low = high if volatile else low
         self.high = high
         self.last_at = last_at
         self.next_offset = high
@@ -80,6 +99,8 @@ class Stream:
         """These records are durable: show them to readers and wake who waits for them."""
         self.tail.extend(records)
         self.high = records[-1].offset + 1
+        if self.volatile:
+            self.low = self.tail.first
         self.wake()
 
     def wake(self) -> None:

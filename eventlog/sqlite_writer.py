@@ -7,7 +7,7 @@ the next one gathers. The event loop hears of each transaction once.
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
@@ -63,6 +63,11 @@ class Outcome:
     positions: dict[Position, int] = field(default_factory=dict)
     size_bytes: int = 0
     error: LogUnavailable | None = None
+
+    def advance(self) -> None:
+        """The offsets of these records are taken."""
+        for stream, records in self.grown:
+            stream.next_offset = records[-1].offset + 1
 
     def resolve(self) -> None:
         """Tell everyone who waits for this transaction and has not gone away."""
@@ -132,7 +137,7 @@ class Writer:
         return gathered, more is not None
 
     def _commit(self, works: list[Work]) -> Outcome:
-        outcome = self._place(works)
+        outcome = placed(works)
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             for stream, records in outcome.grown:
@@ -143,22 +148,7 @@ class Writer:
         except Exception as error:  # noqa: BLE001  # outermost loop of the thread: callers never hang
             outcome.error = self._failed(error)
         else:
-            for stream, records in outcome.grown:
-                stream.next_offset = records[-1].offset + 1
-        return outcome
-
-    def _place(self, works: list[Work]) -> Outcome:
-        """Give every record its offset."""
-        outcome = Outcome()
-        grown: dict[Stream, list[Record]] = {}
-        for work in works:
-            if isinstance(work, Append):
-                outcome.answers.append((work.future, _placed(work, grown)))
-                outcome.size_bytes += work.size_bytes
-            elif isinstance(work, Remember):
-                outcome.positions[work.position] = work.offset
-                outcome.answers.append((work.future, None))
-        outcome.grown = list(grown.items())
+            outcome.advance()
         return outcome
 
     def _change(self, work: Change) -> Outcome:
@@ -178,6 +168,21 @@ class Writer:
         failure = LogUnavailable(f"log {self._name} could not be written: {error}")
         failure.__cause__ = error
         return failure
+
+
+def placed(works: Sequence[Work]) -> Outcome:
+    """Give every record of `works` its offset."""
+    outcome = Outcome()
+    grown: dict[Stream, list[Record]] = {}
+    for work in works:
+        if isinstance(work, Append):
+            outcome.answers.append((work.future, _placed(work, grown)))
+            outcome.size_bytes += work.size_bytes
+        elif isinstance(work, Remember):
+            outcome.positions[work.position] = work.offset
+            outcome.answers.append((work.future, None))
+    outcome.grown = list(grown.items())
+    return outcome
 
 
 def _placed(work: Append, grown: dict[Stream, list[Record]]) -> list[Appended]:

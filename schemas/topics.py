@@ -11,13 +11,18 @@ DAY_S = 86_400
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Topic:
-    """One topic. `retention_s` is None where records are kept until compaction removes them."""
+    """One topic. `retention_s` is None where records are kept until compaction removes them.
+
+    A `volatile` one tells of what stands on another topic to somebody who waits for it now. A log
+    whose readers all end with it need not make it durable.
+    """
 
     name: str
     keyed_by: str
     partitions: int
     compacted: bool = False
     retention_s: int | None
+    volatile: bool = False
 
 
 DEFINITIONS = Topic(
@@ -26,7 +31,9 @@ DEFINITIONS = Topic(
 TRIGGERS = Topic(name="triggers", keyed_by="endpoint", partitions=4, retention_s=7 * DAY_S)
 ADMISSIONS = Topic(name="admissions", keyed_by="instance", partitions=4, retention_s=30 * DAY_S)
 EXECUTIONS = Topic(name="executions", keyed_by="instance", partitions=4, retention_s=30 * DAY_S)
-REPLIES = Topic(name="replies", keyed_by="ingress node", partitions=4, retention_s=600)
+REPLIES = Topic(
+    name="replies", keyed_by="ingress node", partitions=4, retention_s=600, volatile=True
+)
 
 LIVE = (DEFINITIONS, TRIGGERS, ADMISSIONS, EXECUTIONS, REPLIES)
 

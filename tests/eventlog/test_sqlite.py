@@ -1,6 +1,7 @@
 """What the embedded log promises beyond the contract: durability, one process, retention."""
 
 import asyncio
+import contextlib
 import os
 import sqlite3
 import subprocess
@@ -14,9 +15,9 @@ from eventlog import sqlite
 from eventlog.log import LogUnavailable, Marks, NewRecord, OffsetOutOfRange, Record
 from eventlog.sqlite import SqliteLog
 from eventlog.sqlite_stream import TAIL_RECORDS
-from schemas.errors import Unusable
+from schemas.errors import Bug, Unusable
 from schemas.instants import SECOND, Instant
-from schemas.topics import DEFINITIONS, EXECUTIONS, TRIGGERS, Topic
+from schemas.topics import DEFINITIONS, EXECUTIONS, REPLIES, TRIGGERS, Topic
 
 FOREIGN = b"this is no database" * 100
 RETENTION = (TRIGGERS.retention_s or 0) * SECOND
@@ -393,3 +394,55 @@ async def test_a_caller_who_goes_away_does_not_harm_the_others(log: SqliteLog) -
     impatient.cancel()
 
     assert [where.offset for where in await patient] == [1]
+
+
+def reply(value: bytes) -> NewRecord:
+    return NewRecord("replies", "node", value)
+
+
+async def test_replies_are_read_like_any_other_and_never_written_to_the_file(path: Path) -> None:
+    log = await SqliteLog.open(path)
+    [first, second] = [(await log.append([reply(b"%d" % n)]))[0] for n in range(2)]
+    assert await log.append([reply(b"2"), reply(b"3")])
+    found = await log.read(REPLIES, 0, second.offset)
+    assert [record.value for record in found] == [b"1", b"2", b"3"]
+    assert await log.offset_at(REPLIES, 0, second.at) <= second.offset
+    assert await log.offset_at(REPLIES, 0, Instant(found[-1].at + 1)) == found[-1].offset + 1
+    await log.close()
+    reopened = await SqliteLog.open(path)
+    assert await reopened.marks(REPLIES, 0) == Marks(first.offset, first.offset)
+    await reopened.close()
+
+
+async def test_a_reader_of_replies_is_woken_by_the_next_one(log: SqliteLog) -> None:
+    reading = asyncio.ensure_future(log.read(REPLIES, 0, 0, wait_s=30.0))
+    await asyncio.sleep(0)
+    await log.append([reply(b"now")])
+    assert [record.value for record in await reading] == [b"now"]
+
+
+async def test_memory_for_replies_is_bounded(log: SqliteLog) -> None:
+    for _ in range(3):
+        await log.append([reply(b"") for _ in range(TAIL_RECORDS)])
+    low, high = await log.marks(REPLIES, 0)
+    assert (low, high) == (2 * TAIL_RECORDS, 3 * TAIL_RECORDS)
+    with pytest.raises(OffsetOutOfRange):
+        await log.read(REPLIES, 0, low - 1)
+
+
+async def test_replies_that_an_earlier_release_kept_are_removed(path: Path) -> None:
+    await (await SqliteLog.open(path)).close()
+    with contextlib.closing(sqlite3.connect(path)) as file:
+        sql = "SELECT number FROM streams WHERE topic = 'replies'"
+        [table] = [f"records_{number}" for (number,) in file.execute(sql)]
+        file.execute(f"INSERT INTO {table} VALUES (7, 1, 'node', x'00')")
+        file.commit()
+        log = await SqliteLog.open(path)
+        assert await log.marks(REPLIES, 0) == Marks(8, 8)
+        assert file.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
+        await log.close()
+
+
+async def test_an_append_is_all_durable_or_not_at_all(log: SqliteLog) -> None:
+    with pytest.raises(Bug, match="volatile"):
+        await log.append([reply(b""), *triggers(1)])
