@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from schemas import events, ids, integration_file
+from schemas import config_values, events, ids, integration_file
 from schemas.catalog import Catalog, Instance, Status
 from schemas.definitions import Definition, Flow, RequiredConfigVar
 from schemas.errors import Refused
@@ -211,21 +211,27 @@ def _config(
 
 
 def _value(var: RequiredConfigVar, value: Any) -> Any:
-    """Values are secrets: no message shows one."""
+    """As it is kept: a text, or the fields of a connection. Messages show no value: a secret."""
+    try:
+        typed = config_values.typed(var, value)
+    except config_values.Unfit as error:
+        if var.data_type == "connection":
+            raise _bad_connection(var) from error
+        message = f"The config variable {var.key!r} does not fit: {var.key}{error.path} {error}."
+        raise Refused(message, reason="bad_config_value") from error
     if var.data_type != "connection":
         return value if isinstance(value, str) else orjson.dumps(value).decode()
-    if isinstance(value, str):
-        try:
-            value = orjson.loads(value)
-        except orjson.JSONDecodeError:
-            value = None
-    if not isinstance(value, dict):
-        message = (
-            f"The connection {var.key!r} must be configured with a JSON object of its fields,"
-            """ as in 'Key={"field": "value"}'."""
-        )
-        raise Refused(message, reason="bad_connection")
-    return value
+    if not isinstance(typed, dict):
+        raise _bad_connection(var)
+    return typed
+
+
+def _bad_connection(var: RequiredConfigVar) -> Refused:
+    message = (
+        f"The connection {var.key!r} must be configured with a JSON object of its fields,"
+        """ as in 'Key={"field": "value"}'."""
+    )
+    return Refused(message, reason="bad_connection")
 
 
 def _api_keys(

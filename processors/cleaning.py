@@ -130,9 +130,16 @@ def _to_pairs(value: Value) -> list[Pair]:
         return [Pair(str(name), inner) for name, inner in parsed.items()]
     if not isinstance(parsed, list | tuple) or isinstance(parsed, Pair):
         raise _Unfit("a list of names and values, or an object")
-    if not all(isinstance(entry, Pair) for entry in parsed):
-        raise _Unfit("a list in which every value has a name")
-    return list(parsed)
+    return [_to_pair(entry) for entry in parsed]
+
+
+def _to_pair(entry: Value) -> Pair:
+    """`{key, value}` is how a config variable holds keys and values (schemas.config_values)."""
+    if isinstance(entry, Pair):
+        return entry
+    if isinstance(entry, Mapping) and entry.keys() == {"key", "value"}:
+        return Pair(str(entry["key"]), entry["value"])
+    raise _Unfit("a list in which every value has a name")
 
 
 def _to_conditions(value: Value) -> list[Pair]:

@@ -13,7 +13,7 @@ from schemas import events
 from schemas.definitions import Definition, Flow
 from schemas.errors import Bug
 from schemas.ids import CustomerId, EndpointId, InstanceId, IntegrationId
-from schemas.integration_file import read
+from schemas.integration_file import read_published
 
 
 class Status(enum.StrEnum):
@@ -86,7 +86,7 @@ class Catalog:
         """The parsed definition of a published version, parsed once."""
         key = (integration_id, version)
         if key not in self._parsed:
-            definition = read(self.versions[key].definition).definition
+            definition = read_published(self.versions[key].definition)
             if definition is None:
                 raise Bug(f"version {version} of integration {integration_id} does not parse")
             self._parsed[key] = definition

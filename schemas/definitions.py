@@ -178,7 +178,12 @@ class Flow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequiredConfigVar:
-    """A config variable that an instance may set. `inputs` are the fields of a connection."""
+    """A config variable that an instance may set.
+
+    `inputs` are the fields of a connection, or what a data source is given. `collection` is
+    `valuelist` or `keyvaluelist` where the variable holds many values of its type; `user_level`
+    whether it stands on a page that each user of a customer fills in.
+    """
 
     key: str
     data_type: str
@@ -188,6 +193,31 @@ class RequiredConfigVar:
     inputs: dict[str, Input] = field(default_factory=dict)
     connection: tuple[str, str] | None = None
     """For connections: component key and connection key."""
+    data_source: tuple[str, str] | None = None
+    """Component key and data source key of what offers values to choose from."""
+    collection: str = ""
+    pick_list: tuple[str, ...] = ()
+    schedule_type: str = ""
+    time_zone: str = ""
+    user_level: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Element:
+    """One part of a config page: `kind` is configVar, htmlElement or jsonForm."""
+
+    kind: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigPage:
+    """What is asked together when an instance is configured, or by each user of a customer."""
+
+    name: str
+    tagline: str = ""
+    user_level: bool = False
+    elements: tuple[Element, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,6 +230,9 @@ class Definition:
     endpoint_type: str = "flow_specific"
     flows: tuple[Flow, ...]
     config_vars: tuple[RequiredConfigVar, ...] = ()
+    pages: tuple[ConfigPage, ...] = ()
+    labels: tuple[str, ...] = ()
+    documentation: str = ""
     components: frozenset[str] = frozenset()
     """Keys of all components that the steps name."""
 

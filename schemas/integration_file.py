@@ -8,27 +8,13 @@ formats grow; keys that may be missing get their defaults.
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from schemas import integration_flows, integration_inputs, yaml_lines
-from schemas.definitions import Definition, Flow, Input, Reference, RequiredConfigVar, Step
+from schemas import integration_config, integration_flows, integration_inputs, yaml_lines
+from schemas.definitions import Definition, Flow, Input, Reference, Step
 from schemas.integration_inputs import Names
 from schemas.yaml_places import Place, shown
 
 VERSION = "7"
 ENDPOINT_TYPES = ("flow_specific", "instance_specific", "shared_instance")
-DATA_TYPES = (
-    "string",
-    "date",
-    "timestamp",
-    "picklist",
-    "schedule",
-    "code",
-    "boolean",
-    "number",
-    "objectSelection",
-    "objectFieldMap",
-    "jsonForm",
-    "connection",
-)
 ROUTING_FIELDS = ("flowNameField", "externalCustomerIdField", "externalCustomerUserIdField")
 
 Problem = yaml_lines.Problem
@@ -50,6 +36,15 @@ def read(text: str | bytes) -> Reading:
         definition = _definition(Place(document.root, "", "", problems))
     ordered = sorted(problems, key=lambda problem: problem.line)
     return Reading(None if problems else definition, tuple(ordered))
+
+
+def read_published(text: str) -> Definition | None:
+    """The definition of a published version, which was checked by the rules of its own time.
+
+    A rule that came later does not take away what is deployed: only None where there is no YAML.
+    """
+    document = yaml_lines.parse(text)
+    return _definition(Place(document.root, "", "", [])) if document.root else None
 
 
 def unknown_components(definition: Definition, known: Mapping[str, Collection[str]]) -> list[str]:
@@ -84,9 +79,8 @@ def _definition(root: Place) -> Definition | None:
         found = f"is {shown(version)}" if version else "is missing"
         root.at("definitionVersion").wrong(f"definitionVersion {found}; only {VERSION} is read")
     name = root.name("name")
-    config_vars = _config_vars(root)
+    config_vars, pages = integration_config.read(root)
     names = Names({found.key: found.data_type for found in config_vars})
-    _check_pages(root, names)
     preprocess_flow = root.text("preprocessFlowName")
     flows = _flows(root, names, preprocess_flow)
     endpoint_type = root.choice("endpointType", ENDPOINT_TYPES, "flow_specific")
@@ -98,62 +92,12 @@ def _definition(root: Place) -> Definition | None:
         endpoint_type=endpoint_type,
         flows=flows,
         config_vars=config_vars,
+        pages=pages,
+        labels=tuple(label.own_text() for label in root.items("labels")),
+        documentation=root.text("documentation"),
     )
     components = frozenset(step.component for step in _all_steps(draft))
     return replace(draft, components=components)
-
-
-def _config_vars(root: Place) -> tuple[RequiredConfigVar, ...]:
-    places = [place for place in root.items("requiredConfigVars") if place.is_mapping()]
-    types, lines = dict[str, str](), dict[str, int]()
-    for place in places:
-        key = place.name("key")
-        if key in lines:
-            place.at("key").wrong(f"the config variable {shown(key)} is also on line {lines[key]}")
-        lines.setdefault(key, place.line("key"))
-        types.setdefault(key, place.text("dataType"))
-    names = Names(types, in_config_var=True)
-    return tuple(_config_var(place, names) for place in places)
-
-
-def _config_var(place: Place, names: Names) -> RequiredConfigVar:
-    key = place.text("key")
-    place = place.about(f"config variable {shown(key)}")
-    if place.get("dataType") is None:
-        place.wrong(f"dataType is missing: one of {', '.join(DATA_TYPES)}")
-    return RequiredConfigVar(
-        key=key,
-        data_type=place.choice("dataType", DATA_TYPES, ""),
-        default=place.text("defaultValue") if place.get("defaultValue") else None,
-        org_only=place.flag("orgOnly"),
-        description=place.text("description"),
-        inputs=integration_inputs.read_all(place.entries("inputs"), names),
-        connection=_connection(place.get("connection")),
-    )
-
-
-def _connection(place: Place | None) -> tuple[str, str] | None:
-    if place is None or not place.is_mapping():
-        return None
-    component = place.get("component")
-    if component is None or not component.is_mapping():
-        place.wrong("connection.component is missing")
-        return None
-    return component.name("key"), place.name("key")
-
-
-def _check_pages(root: Place, names: Names) -> None:
-    for page in root.items("configPages"):
-        elements = page.items("elements") if page.is_mapping() else []
-        for element in elements:
-            if element.is_mapping() and element.text("type") == "configVar":
-                _check_element(element, names)
-
-
-def _check_element(element: Place, names: Names) -> None:
-    key = element.text("value")
-    if key not in names.config_vars:
-        element.at("value").wrong(f"there is no config variable {shown(key)}")
 
 
 def _flows(root: Place, names: Names, preprocess_flow: str) -> tuple[Flow, ...]:

@@ -34,14 +34,14 @@ def read(place: Place, names: Names) -> Schedule | None:
     if kind == "configVar":
         _check_config_var(place.at("value"), value, names)
     elif value and kind == "value":
-        _check_cron(place.at("value"), value)
+        check_cron(place.at("value"), value)
     meta = place.get("meta")
     if meta is None or not meta.is_mapping():
         meta = None
     schedule_type = meta.choice("scheduleType", TYPES, "") if meta else ""
     time_zone = meta.text("timeZone") if meta else ""
     if meta and time_zone:
-        _check_zone(meta.at("timeZone"), time_zone)
+        check_zone(meta.at("timeZone"), time_zone)
     default_type = "custom" if value else "none"
     return Schedule(
         kind=kind, value=value, schedule_type=schedule_type or default_type, time_zone=time_zone
@@ -56,25 +56,27 @@ def _check_config_var(place: Place, key: str, names: Names) -> None:
         place.wrong(f"the config variable {shown(key)} is of type {found}, not schedule")
 
 
-def _check_cron(place: Place, cron: str) -> None:
+def check_cron(place: Place, cron: str) -> None:
+    if problem := cron_problem(cron):
+        place.wrong(problem)
+
+
+def cron_problem(cron: str) -> str:
+    """What is wrong with a cron text; empty where nothing is."""
     fields = cron.split()
     if len(fields) != FIELDS:
-        place.wrong(f"the cron expression {shown(cron)} has {len(fields)} fields, not {FIELDS}")
-    elif len(cron) > LONGEST_CRON or not all(_FIELD.fullmatch(field) for field in fields):
-        place.wrong(f"{shown(cron)} is not a cron expression")
-    else:
-        _expand(place, cron)
-
-
-def _expand(place: Place, cron: str) -> None:
+        return f"the cron expression {shown(cron)} has {len(fields)} fields, not {FIELDS}"
+    if len(cron) > LONGEST_CRON or not all(_FIELD.fullmatch(field) for field in fields):
+        return f"{shown(cron)} is not a cron expression"
     try:
         croniter.expand(cron)
     except CroniterBadCronError as error:
         why = str(error).strip().splitlines()[-1:]
-        place.wrong(f"{shown(cron)} is not a cron expression: {''.join(why)}")
+        return f"{shown(cron)} is not a cron expression: {''.join(why)}"
+    return ""
 
 
-def _check_zone(place: Place, name: str) -> None:
+def check_zone(place: Place, name: str) -> None:
     try:
         ZoneInfo(name)
     except (LookupError, ValueError, OSError):

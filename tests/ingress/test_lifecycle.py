@@ -16,6 +16,7 @@ from tests.ingress.serving import KEY, definition, flow
 CONFIG = """requiredConfigVars:
   - {key: Region, dataType: string, defaultValue: eu}
   - {key: Zone, dataType: string}
+  - {key: Sizes, dataType: number, collectionType: valuelist}
   - key: Account
     dataType: connection
     connection: {component: {key: http, isPublic: true}, key: basic}
@@ -169,6 +170,12 @@ def test_an_organization_secures_a_flow_by_its_own_keys() -> None:
         (PLAIN, {"config": {"Any": "x"}}, "unknown_config_variable", "none"),
         (CONFIGURED, {"config": {"Account": "s3cret"}}, "bad_connection", "Account"),
         (CONFIGURED, {"config": {"Account": "[1]"}}, "bad_connection", "JSON object"),
+        (
+            CONFIGURED,
+            {"config": {"Sizes": '[1, "s3cret"]'}},
+            "bad_config_value",
+            r"Sizes\[1\] must",
+        ),
         (PLAIN, {"api_keys": {"Mian": ["k"]}}, "unknown_flow", "'Main'"),
         (PLAIN, {"api_keys": {"Main": [""]}}, "bad_api_key", "'Main'"),
         (definition(flow(security="unsecured")), {"api_keys": {"Main": ["k"]}}, None, "unsecured"),

@@ -116,7 +116,9 @@ def test_lists(value: Value) -> None:
     assert of(Kind.LIST, value) == [1, 2]
 
 
-@pytest.mark.parametrize("value", [[Pair("a", 1)], {"a": 1}, '{"a": 1}'])
+@pytest.mark.parametrize(
+    "value", [[Pair("a", 1)], {"a": 1}, '{"a": 1}', [{"key": "a", "value": 1}]]
+)
 def test_pairs(value: Value) -> None:
     assert of(Kind.PAIRS, value) == [Pair("a", 1)]
 

@@ -5,11 +5,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import yaml
 
 from schemas.definitions import (
     Branch,
     Complex,
+    ConfigPage,
     ConfigVar,
+    Element,
     Entry,
     ErrorConfig,
     FlowRetry,
@@ -22,7 +25,7 @@ from schemas.definitions import (
     Template,
     TriggerResolver,
 )
-from schemas.integration_file import read, unknown_components
+from schemas.integration_file import read, read_published, unknown_components
 from tests.schemas.integration_trees import (
     FULL,
     LOOP,
@@ -305,6 +308,9 @@ def config_var(**more: Any) -> Edit:
 
 
 STEP = "flows[0].steps[0]"
+NEW = "requiredConfigVars[2]"
+PART = "configPages[0].elements[0]"
+CONNECTION = {"key": "basic", "component": {"key": "http"}}
 PAGE = {"name": "P", "elements": [{"type": "configVar", "value": "Gone"}]}
 
 WRONG: list[tuple[Edit, str, str]] = [
@@ -458,6 +464,84 @@ WRONG: list[tuple[Edit, str, str]] = [
         "requiredConfigVars[2].connection",
         "component is missing",
     ),
+    (config_var(dataType="number", defaultValue="ten"), f"{NEW}.defaultValue", "must be a number"),
+    (config_var(dataType="boolean", defaultValue="maybe"), f"{NEW}.defaultValue", "true or false"),
+    (config_var(dataType="date", defaultValue="soon"), f"{NEW}.defaultValue", "must be a date"),
+    (config_var(dataType="timestamp", defaultValue="x"), f"{NEW}.defaultValue", "an instant"),
+    (config_var(dataType="schedule", defaultValue="* *"), f"{NEW}.defaultValue", "a cron"),
+    (config_var(dataType="jsonForm", defaultValue="{"), f"{NEW}.defaultValue", "must be JSON"),
+    (
+        config_var(dataType="picklist", pickList=["a", "b"], defaultValue="c"),
+        f"{NEW}.defaultValue",
+        "one of 'a', 'b'",
+    ),
+    (
+        config_var(dataType="number", collectionType="valuelist", defaultValue='[1, "x"]'),
+        f"{NEW}.defaultValue",
+        "defaultValue[1] must be a number",
+    ),
+    (
+        config_var(dataType="string", collectionType="keyvaluelist", defaultValue='[{"k": 1}]'),
+        f"{NEW}.defaultValue",
+        "defaultValue[0] must be an object of key and value",
+    ),
+    (config_var(dataType="string", collectionType="set"), f"{NEW}.collectionType", "'set'"),
+    (
+        config_var(dataType="connection", collectionType="valuelist"),
+        f"{NEW}.collectionType",
+        "no collectionType",
+    ),
+    (config_var(dataType="code", codeLanguage="perl"), f"{NEW}.codeLanguage", "'perl'"),
+    (config_var(dataType="schedule", scheduleType="month"), f"{NEW}.scheduleType", "'month'"),
+    (config_var(dataType="schedule", timeZone="Mars/Base"), f"{NEW}.timeZone", "'Mars/Base'"),
+    (config_var(dataType="string", pickList="a"), f"{NEW}.pickList", "a list"),
+    (config_var(dataType="string", dataSource={"key": "a"}), f"{NEW}.dataSource", "is missing"),
+    (
+        config_var(dataType="string", meta={"visibleToOrgDeployer": "perhaps"}),
+        f"{NEW}.meta.visibleToOrgDeployer",
+        "true or false",
+    ),
+    (
+        config_var(dataType="string", inputs={"a": {**value("x"), "meta": {"orgOnly": 3}}}),
+        f"{NEW}.inputs.a.meta.orgOnly",
+        "true or false",
+    ),
+    (
+        config_var(dataType="connection", onPremiseConnectionConfig="maybe"),
+        f"{NEW}.onPremiseConnectionConfig",
+        "'maybe'",
+    ),
+    (
+        config_var(
+            dataType="connection",
+            connection=CONNECTION,
+            inputs={"a": template("{{#b}}"), "b": template("{{#c}}"), "c": template("x{{#a}}")},
+        ),
+        f"{NEW}.inputs.a",
+        "New.a → New.b → New.c → New.a",
+    ),
+    (
+        config_var(
+            dataType="connection",
+            connection=CONNECTION,
+            inputs={"a": {"type": "configVar", "value": "New"}},
+        ),
+        f"{NEW}.inputs.a",
+        "New.a → New → New.a",
+    ),
+    (edit_top(configPages=[{"name": "P", "elements": [{"value": "x"}]}]), PART, "needs a type"),
+    (
+        edit_top(configPages=[{"name": "P", "elements": [{"type": "video", "value": "x"}]}]),
+        f"{PART}.type",
+        "'video'",
+    ),
+    (edit_top(configPages=[{"elements": []}]), "configPages[0].name", "missing or empty"),
+    (
+        edit_top(configPages=[{"name": "P", "userLevelConfigured": "x"}]),
+        "configPages[0].userLevelConfigured",
+        "true or false",
+    ),
+    (edit_top(labels="x"), "labels", "a list"),
     (
         config_var(dataType="picklist", inputs={"c": {"type": "configVar", "value": "Gone"}}),
         "requiredConfigVars[2].inputs.c.value",
@@ -516,6 +600,49 @@ def test_singleton_executions_go_with_a_schedule() -> None:
     tree = in_flow(scheduled, queueConfig={"singletonExecutions": True})
     expected = Schedule(kind="value", value="0 * * * *", schedule_type="custom", time_zone="")
     assert definition_of(tree).flows[0].steps[0].schedule == expected
+
+
+def test_config_variables_and_pages_are_carried() -> None:
+    tree = integration()
+    config_var(
+        dataType="number",
+        collectionType="valuelist",
+        pickList=["1", 2],
+        dataSource={"key": "sizes", "component": {"key": "shop"}},
+    )(tree)
+    elements = [{"type": "htmlElement", "value": "<p>"}, {"type": "configVar", "value": "New"}]
+    page = {"name": "You", "tagline": "t", "userLevelConfigured": True, "elements": elements}
+    definition = definition_of({**tree, "configPages": [page], "labels": ["a"]})
+    assert definition.config_vars[2] == RequiredConfigVar(
+        key="New",
+        data_type="number",
+        collection="valuelist",
+        pick_list=("1", "2"),
+        data_source=("shop", "sizes"),
+        user_level=True,
+    )
+    assert definition.pages == (
+        ConfigPage(
+            name="You",
+            tagline="t",
+            user_level=True,
+            elements=(
+                Element(kind="htmlElement", value="<p>"),
+                Element(kind="configVar", value="New"),
+            ),
+        ),
+    )
+    assert definition.labels == ("a",)
+
+
+def test_a_published_definition_is_read_although_later_rules_would_refuse_it() -> None:
+    tree = integration()
+    config_var(dataType="number", defaultValue="ten")(tree)
+    text = yaml.safe_dump(tree)
+    assert read(text).definition is None
+    published = read_published(text)
+    assert published is not None
+    assert published.config_vars[2].default == "ten"
 
 
 def test_settings_of_a_flow_are_carried() -> None:
