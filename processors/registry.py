@@ -8,6 +8,8 @@ from processors.actions import Action
 from processors.components import (
     branch,
     code,
+    collection_functions,
+    collection_order,
     collection_tools,
     http,
     log,
@@ -21,6 +23,8 @@ from processors.components import (
 _FILES = (
     branch,
     code,
+    collection_functions,
+    collection_order,
     collection_tools,
     http,
     log,

@@ -55,7 +55,8 @@ _FROM_PAYLOAD = (
 )
 
 
-def _run_code(inputs: Mapping[str, Any], context: Context, world: World) -> Outcome:
+def run_code(inputs: Mapping[str, Any], context: Context, world: World) -> Outcome:
+    """Run `inputs["code"]`, which finds `inputs["data"]` as `context.data`."""
     limits = Limits(
         time_s=world.code_timeout_s,
         memory_bytes=world.code_memory_bytes,
@@ -214,7 +215,7 @@ ACTIONS = (
         key="runCode",
         label="Code Block",
         description="Runs JavaScript and gives the data that it returns.",
-        perform=_run_code,
+        perform=run_code,
         runs=Runs.THREAD,
         inputs=(
             Input(

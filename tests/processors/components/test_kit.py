@@ -1,10 +1,12 @@
 """What the tests of components share: a context, and an action run as the engine runs it."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from processors import cleaning, registry
-from processors.actions import Action, Context, Outcome
+from processors.actions import Action, Context, Outcome, Runs, World
+from processors.private_networks import guarded_client
 from schemas.events import BodyEncoding, Request, Scope
 from schemas.instants import Instant
 from schemas.values import Value
@@ -45,11 +47,20 @@ def action(component: str, key: str) -> Action:
     return found
 
 
+@cache
+def _world() -> World:
+    return World(http=guarded_client(allow_private=False), code_timeout_s=2)
+
+
 def run(
     component: str, key: str, inputs: Mapping[str, Value], within: Context | None = None
 ) -> Outcome:
-    """The outcome of an inline action on inputs as a step resolves them."""
+    """The outcome of an action that does not wait, on inputs as a step resolves them."""
     named = action(component, key)
-    outcome = named.perform(cleaning.clean(named, inputs), within or context())
+    cleaned = cleaning.clean(named, inputs)
+    if named.runs is Runs.THREAD:
+        outcome = named.perform(cleaned, within or context(), _world())
+    else:
+        outcome = named.perform(cleaned, within or context())
     assert isinstance(outcome, Outcome)
     return outcome

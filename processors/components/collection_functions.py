@@ -1,0 +1,171 @@
+"""Collection tools that take a JavaScript function: filter, map, sort, aggregate.
+
+In: a list and the function's text. Out: what the function makes of the list, in a sandbox.
+"""
+
+import math
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from processors.actions import Action, Context, Input, Kind, Outcome, Runs, World
+from processors.components import javascript
+from processors.components.collection_tools import LIST
+from processors.components.numbers import number_of, tidy
+from processors.components.refusals import unfit
+from schemas.values import Value
+
+_EVERY = "(item, index) => { return true; }"
+_FILTER = Input(
+    key="filterCodeInput",
+    label="Filter Function",
+    default=_EVERY,
+    description="A JavaScript function of an element and its index; elements for which it gives "
+    "nothing true are left out.",
+    example="(item, index) => item.quantity > 0",
+)
+_TRANSFORM = Input(
+    key="transformCodeInput",
+    label="Transform (map) Function",
+    default="(item, index) => { return item; }",
+    description="A JavaScript function of an element, its index and the context data; it gives "
+    "the element of the result.",
+    example="(item, index, context) => ({ ...item, currency: context })",
+)
+_CONTEXT = Input(
+    key="contextInput",
+    label="Context Data",
+    kind=Kind.ANY,
+    description="The third argument of both functions.",
+    example="EUR",
+)
+_SORT = Input(
+    key="sortCodeInput",
+    label="Sort Comparison Function",
+    default="(a, b) => { return a.prop < b.prop ? -1 : 1; }",
+    description="A JavaScript function of two elements: negative where the first one comes first.",
+    example="(a, b) => a.price - b.price",
+)
+_AGGREGATE = Input(
+    key="aggregateFunctionInput",
+    label="Aggregate Function",
+    required=True,
+    description="AVERAGE, COUNT, MAX, MIN, SUM, PRODUCT or MEDIAN.",
+    example="SUM",
+)
+
+_AGGREGATES: Mapping[str, Callable[[Sequence[float]], float]] = {
+    "AVERAGE": lambda numbers: math.fsum(numbers) / len(numbers),
+    "COUNT": len,
+    "MAX": max,
+    "MIN": min,
+    "SUM": sum,
+    "PRODUCT": math.prod,
+    "MEDIAN": statistics.median,
+}
+_OF_NOTHING: Mapping[str, Value] = {"COUNT": 0, "SUM": 0, "PRODUCT": 1}
+
+
+def _filter(inputs: Mapping[str, Any], context: Context, world: World) -> Outcome:
+    return Outcome(result=_kept(inputs, context, world))
+
+
+def _kept(inputs: Mapping[str, Any], context: Context, world: World) -> list[Value]:
+    items: list[Value] = inputs["listInput"]
+    code = inputs["filterCodeInput"]
+    if code.strip() == _EVERY:
+        return items
+    chosen = javascript.run(
+        {_FILTER: code},
+        "(await Promise.all(data.map((item, index) => filterCodeInput(item, index)))).map(Boolean)",
+        items,
+        context,
+        world,
+    )
+    return [item for item, is_chosen in zip(items, chosen, strict=True) if is_chosen]
+
+
+def _map(inputs: Mapping[str, Any], context: Context, world: World) -> Outcome:
+    result = javascript.run(
+        {_FILTER: inputs["filterCodeInput"], _TRANSFORM: inputs["transformCodeInput"]},
+        "await Promise.all("
+        "data.list.filter((item, index) => filterCodeInput(item, index, data.context))"
+        ".map((item, index) => transformCodeInput(item, index, data.context)))",
+        {"list": inputs["listInput"], "context": inputs["contextInput"]},
+        context,
+        world,
+    )
+    return Outcome(result=result)
+
+
+def _sort(inputs: Mapping[str, Any], context: Context, world: World) -> Outcome:
+    functions = {_SORT: inputs["sortCodeInput"]}
+    items = inputs["listInput"]
+    order = javascript.run(
+        functions,
+        "data.map((_, index) => index).sort((a, b) => sortCodeInput(data[a], data[b]))",
+        items,
+        context,
+        world,
+    )
+    return Outcome(result=[items[index] for index in order])
+
+
+def _aggregate(inputs: Mapping[str, Any], context: Context, world: World) -> Outcome:
+    name = inputs["aggregateFunctionInput"].strip().upper()
+    if name not in _AGGREGATES:
+        raise unfit(_AGGREGATE, f"one of {', '.join(_AGGREGATES)}", name)
+    items = _kept(inputs, context, world)
+    if not items:
+        return Outcome(result=_OF_NOTHING.get(name))
+    if name == "COUNT":
+        return Outcome(result=len(items))
+    numbers = [number_of(LIST, item) for item in items]
+    return Outcome(result=tidy(_AGGREGATES[name](numbers), name))
+
+
+def _action(
+    key: str, label: str, description: str, perform: Callable[..., Outcome], *inputs: Input
+) -> Action:
+    return Action(
+        component="collection-tools",
+        key=key,
+        label=label,
+        description=description,
+        perform=perform,
+        inputs=inputs,
+        runs=Runs.THREAD,
+    )
+
+
+ACTIONS = (
+    _action(
+        "filter",
+        "Filter",
+        "Gives the elements for which the function gives something true.",
+        _filter,
+        LIST,
+        _FILTER,
+    ),
+    _action(
+        "map",
+        "Map",
+        "Leaves elements out by the filter function, then gives what the transform function makes "
+        "of the others.",
+        _map,
+        LIST,
+        _TRANSFORM,
+        _FILTER,
+        _CONTEXT,
+    ),
+    _action("sort", "Sort", "Gives the elements in the order of the function.", _sort, LIST, _SORT),
+    _action(
+        "aggregate",
+        "Aggregate",
+        "Gives one number for the list; null for the average, median, least or largest of none.",
+        _aggregate,
+        LIST,
+        _AGGREGATE,
+        _FILTER,
+    ),
+)

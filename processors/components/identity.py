@@ -1,0 +1,24 @@
+"""Identity: when two values are the same; pure. Objects compare by content, 1 equals 1.0."""
+
+import orjson
+
+from schemas.values import Value, to_json
+
+
+def identity(value: Value) -> bytes:
+    """Bytes that equal values share and different values do not. Raises RecursionError."""
+    tagged, _ = to_json(_normal(value))
+    try:
+        return orjson.dumps(tagged, option=orjson.OPT_SORT_KEYS)
+    except TypeError as error:
+        raise RecursionError(str(error)) from error
+
+
+def _normal(value: Value) -> Value:
+    if isinstance(value, float) and value.is_integer():
+        return int(value) if abs(value) < 2**63 else value
+    if isinstance(value, dict):
+        return {str(key): _normal(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_normal(inner) for inner in value]
+    return value

@@ -1,0 +1,49 @@
+"""JavaScript functions that inputs hold, such as `(item, index) => item.id > 3`.
+
+They run as code steps do, in a sandbox process with limits, and know nothing of the execution but
+what they are given.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from processors.actions import Context, Input, World
+from processors.components import code
+from processors.components.refusals import unfit
+from schemas.events import Scope
+from schemas.values import Value
+
+
+def run(
+    functions: Mapping[Input, str],
+    expression: str,
+    data: Value,
+    context: Context,
+    world: World,
+) -> Value:
+    """What `expression` comes to, with `data` and, under the inputs' keys, `functions` in scope.
+
+    Raises StepError, also where an input holds no function.
+    """
+    declared = "".join(_declaration(*named) for named in functions.items())
+    module = f"{declared}module.exports = async ({{ data }}) => ({{ data: {expression} }});"
+    outcome = code.run_code({"code": module, "data": data}, _bare(context), world)
+    return outcome.result
+
+
+def _declaration(declared: Input, text: str) -> str:
+    """On as few lines as the author's, so that line numbers in messages are the author's."""
+    function = text.strip().rstrip(";").rstrip()
+    if not function:
+        raise unfit(declared, "a JavaScript function", text)
+    wanted = f"{declared.label} ({declared.key}) must be a function, found a "
+    check = f"if (typeof {declared.key} !== 'function') throw new TypeError("
+    return f"const {declared.key} = ({function}\n); {check}{wanted!r} + typeof {declared.key});\n"
+
+
+def _bare(context: Context) -> Context:
+    return replace(context, payload={}, results={}, config={}, state=_nothing)
+
+
+def _nothing(_scope: Scope) -> Mapping[str, Value]:
+    return {}
