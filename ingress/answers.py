@@ -9,6 +9,7 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, MutableMapping
 from contextlib import aclosing
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 import orjson
@@ -97,21 +98,35 @@ def content_type_of(text: str) -> bytes:
     return JSON if not text.strip() or _CONTROL.search(text) else text.strip().encode()
 
 
+def as_http(answer: Answer) -> bytes:
+    """An answer as HTTP/1.1 has it, for where there is no ASGI. The connection ends with it."""
+    assert isinstance(answer.body, bytes)
+    headers = [*_headers(answer, len(answer.body)), (b"connection", b"close")]
+    lines = [b"HTTP/1.1 %d %s" % (answer.status, HTTPStatus(answer.status).phrase.encode())]
+    lines += [b"%s: %s" % header for header in headers]
+    return b"\r\n".join([*lines, b"", answer.body])
+
+
 async def send(sender: Send, answer: Answer) -> None:
     """Send the whole of `answer`. A stream that fails midway raises: the connection breaks off."""
     body, size = answer.body, answer.size
     if isinstance(body, bytes):
         size = len(body)
-    headers = [(b"prismatic-executionid", _shown(answer.execution_id)), *answer.headers]
+    headers = _headers(answer, size)
     if answer.status in _BODILESS:
         body = b""
-    else:
-        headers += [(b"content-type", answer.content_type), (b"content-length", b"%d" % size)]
     await sender({"type": "http.response.start", "status": answer.status, "headers": headers})
     if isinstance(body, bytes):
         await sender({"type": "http.response.body", "body": body})
     else:
         await _send_stream(sender, body)
+
+
+def _headers(answer: Answer, size: int) -> list[Header]:
+    headers = [(b"prismatic-executionid", _shown(answer.execution_id)), *answer.headers]
+    if answer.status not in _BODILESS:
+        headers += [(b"content-type", answer.content_type), (b"content-length", b"%d" % size)]
+    return headers
 
 
 async def _send_stream(sender: Send, chunks: AsyncIterator[bytes]) -> None:

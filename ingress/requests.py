@@ -23,6 +23,8 @@ from schemas.secrets import HIDDEN
 TRIGGER = "/trigger/"
 LARGE_BYTES = 256 * 1024
 API_KEY = b"api-key"
+NAMES = "header_names"
+"""Where a scope has the names of its headers as they were sent, in the order of `headers`."""
 
 
 class Malformed(Refused):
@@ -82,12 +84,15 @@ def is_json(content_type: str) -> bool:
 
 def request_of(scope: Scope, path: str, content_type: str, body: Body) -> Request:
     """The request as the log keeps it. Values of Api-Key are hidden."""
+    headers = scope["headers"]
+    # Servers write names in lower case; ours also says how the caller did.
+    names = scope.get(NAMES) or [name for name, _ in headers]
     return Request(
         method=scope["method"],
         path=path,
         headers=[
-            [name.decode("latin-1"), HIDDEN if name == API_KEY else value.decode("latin-1")]
-            for name, value in scope["headers"]
+            [sent.decode("latin-1"), HIDDEN if name == API_KEY else value.decode("latin-1")]
+            for sent, (name, value) in zip(names, headers, strict=True)
         ],
         query=_query(scope["query_string"]),
         body=body.kept,

@@ -171,9 +171,11 @@ class _Server(uvicorn.Server):
 
 
 async def _serve(application: Any, listener: socket.socket, ready: Ready) -> None:
+    from ingress import protocol
+
     config = uvicorn.Config(
         application,
-        http="httptools",
+        http=protocol.Protocol,
         ws="none",
         lifespan="off",
         access_log=False,

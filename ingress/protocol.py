@@ -1,0 +1,201 @@
+"""The HTTP of a node: uvicorn's protocol on httptools, with bounds, and with header names as sent.
+
+Takes in bytes of a connection; gives out ASGI calls. What is no HTTP, too large a head, or too slow
+is answered here, in JSON like every refusal, and the connection is closed. The names of the headers
+as the caller wrote them stand in the scope under NAMES, in the order of its `headers`.
+
+    head    request line and headers: MAX_HEAD_BYTES and MAX_HEADERS at most, whole within HEAD_S
+    body    BODY_S, and a second more for every SLOWEST_BYTES that have come
+
+llhttp itself refuses contradictory lengths, bad chunks and control characters (RFC 9112, 6.3, 7.1).
+"""
+
+import asyncio
+from asyncio.events import TimerHandle
+from typing import Any, NamedTuple
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from ingress import answers
+from ingress.requests import NAMES
+
+MAX_HEAD_BYTES = 64 * 1024
+MAX_HEADERS = 200
+HEAD_S = 10.0
+BODY_S = 20.0
+SLOWEST_BYTES = 16 * 1024
+LINGER_S = 1.0
+"""How long what still comes is read and thrown away, so that the caller gets to see the answer."""
+_CHECK_EVERY_S = 1.0
+_OF_UPGRADES = frozenset((b"connection", b"upgrade", b"http2-settings"))
+_UNREAD_S = 5.0
+"""How long a body may still come for which there is an answer already."""
+
+
+class Refusal(NamedTuple):
+    status: int
+    error: str
+    reason: str
+
+
+NO_HTTP = Refusal(400, "What was received is not a valid HTTP/1.1 request.", "malformed_http")
+TOO_SLOW = Refusal(408, "The request did not arrive in time.", "too_slow")
+TOO_LARGE = Refusal(
+    431,
+    f"The request line and headers must be less than {MAX_HEAD_BYTES} bytes,"
+    f" and {MAX_HEADERS} headers at most.",
+    "headers_too_large",
+)
+
+
+class _HeadTooLarge(Exception):
+    pass
+
+
+class Protocol(HttpToolsProtocol):
+    """One connection."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as there
+        super().connection_made(transport)
+        self._in_head = True
+        self._ended = False
+        self._begun_s: float | None = self.loop.time()
+        self._head_bytes = self._unparsed_bytes = self._body_bytes = 0
+        self._names: list[bytes] = []
+        self._watch: TimerHandle = self.loop.call_later(_CHECK_EVERY_S, self._check)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._watch.cancel()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._ended:
+            return
+        self._unset_keepalive_if_required()
+        try:
+            self._feed(data)
+        except httptools.HttpParserError as error:
+            large = isinstance(error.__context__, _HeadTooLarge)
+            self.refuse(TOO_LARGE if large else NO_HTTP)
+            return
+        if self._in_head:
+            self._unparsed_bytes += len(data)
+            # The parser keeps a header that has no end yet to itself.
+            if self._unparsed_bytes > 2 * MAX_HEAD_BYTES:
+                self.refuse(TOO_LARGE)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._begun_s = self.loop.time()
+        self._head_bytes = 0
+        self._names = []
+        self.scope[NAMES] = self._names  # type: ignore[literal-required]  # a key of ours
+
+    def on_url(self, url: bytes) -> None:
+        self.url += url
+        self._count_head(len(url))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._names.append(name)
+        self._count_head(len(name) + len(value))
+        lower = name.lower()
+        if lower == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((lower, value))
+
+    def on_headers_complete(self) -> None:
+        if self.parser.should_upgrade():
+            return
+        super().on_headers_complete()
+        self._in_head = False
+        self._begun_s = self.loop.time()
+        self._body_bytes = 0
+
+    def on_body(self, body: bytes) -> None:
+        self._body_bytes += len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        if self.parser.should_upgrade():
+            return
+        super().on_message_complete()
+        self._in_head = True
+        self._begun_s = None
+        self._unparsed_bytes = 0
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Answer and close. An answer that is due to an earlier request is left to come first."""
+        self._ended = True
+        cycle: Any = self.cycle
+        if cycle is not None and not cycle.response_complete:
+            if self._in_head:
+                cycle.keep_alive = False
+                return
+            cycle.disconnected = True
+            cycle.message_event.set()
+            if cycle.response_started:
+                self.transport.close()
+                return
+        content = {"error": refusal.error, "reason": refusal.reason}
+        self.transport.write(answers.as_http(answers.of_json(refusal.status, content)))
+        self._close_gently()
+
+    def _feed(self, data: bytes) -> None:
+        """An offer to upgrade is passed over (RFC 9110, 7.8); the parser would drop the body."""
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as offer:
+            if self.parser.get_method() == b"CONNECT":
+                raise httptools.HttpParserError("this is no proxy") from None
+            head = self._head_without_offer()
+            self.parser = httptools.HttpRequestParser(self)
+            self.parser.feed_data(head + data[offer.args[0] :])
+
+    def _head_without_offer(self) -> bytes:
+        method, version = self.parser.get_method(), self.parser.get_http_version().encode()
+        lines = [b"%s %s HTTP/%s" % (method, self.url, version)]
+        for name, (lower, value) in zip(self._names, self.headers, strict=True):
+            if lower not in _OF_UPGRADES:
+                lines.append(b"%s: %s" % (name, value))
+        return b"\r\n".join([*lines, b"", b""])
+
+    def _count_head(self, size: int) -> None:
+        self._head_bytes += size
+        if self._head_bytes > MAX_HEAD_BYTES or len(self._names) > MAX_HEADERS:
+            raise _HeadTooLarge
+
+    def _close_gently(self) -> None:
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.flow.resume_reading()
+        self.loop.call_later(LINGER_S, self.transport.close)
+
+    def _check(self) -> None:
+        if self._ended or self.transport.is_closing():
+            return
+        now_s = self.loop.time()
+        if self._begun_s is not None and self._is_too_slow(now_s, self._begun_s):
+            if self._is_to_be_told():
+                self.refuse(TOO_SLOW)
+            else:
+                self.transport.close()
+            return
+        self._watch = self.loop.call_later(_CHECK_EVERY_S, self._check)
+
+    def _is_too_slow(self, now_s: float, begun_s: float) -> bool:
+        if self._in_head:
+            return now_s - begun_s > HEAD_S
+        if self.cycle.response_complete:
+            return now_s - begun_s > _UNREAD_S
+        if self.flow.read_paused:
+            # It is we who do not read on.
+            self._begun_s = now_s
+            return False
+        return now_s - begun_s > BODY_S + self._body_bytes / SLOWEST_BYTES
+
+    def _is_to_be_told(self) -> bool:
+        """Whether there is a request at all, and no answer to it yet."""
+        if self._in_head:
+            return self._unparsed_bytes > 0 or self._head_bytes > 0
+        return not self.cycle.response_complete
