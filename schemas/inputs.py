@@ -22,6 +22,8 @@ from schemas.values import Value, to_text
 Results = Mapping[str, Mapping[str, Value]]
 Config = Mapping[str, Value]
 
+HEADERS = "headers"
+
 
 def resolve(given: Input, results: Results, config: Config) -> Value:
     """The value of one input; a complex one gives a list (definitions.Pair where named)."""
@@ -41,17 +43,30 @@ def resolve(given: Input, results: Results, config: Config) -> Value:
 
 
 def look_up(reference: Reference, results: Results) -> Value:
-    """Follow the path of a reference: keys of dicts, indexes of lists."""
+    """Follow the path of a reference: keys of dicts, indexes of lists.
+
+    In a dict called `headers` a name that is not there is looked for in any case.
+    """
     value: Value = results.get(reference.step, {}).get(reference.kind)
+    among = ""
     for segment in reference.path:
         if isinstance(value, Mapping):
+            if segment not in value and among == HEADERS:
+                segment = _spelt(segment, value)
             value = value.get(segment)
         elif isinstance(value, list | tuple) and segment.isdecimal():
             index = int(segment)
             value = value[index] if index < len(value) else None
         else:
             return None
+        among = segment
     return value
+
+
+def _spelt(name: str, headers: Mapping[str, Value]) -> str:
+    """The name as the headers have it: case does not count in them (RFC 9110, 5.1)."""
+    lower = name.lower()
+    return next((known for known in headers if known.lower() == lower), name)
 
 
 def _part(part: str | Reference | ConfigVar, results: Results, config: Config) -> str:
