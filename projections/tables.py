@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, Table, Text
 
-VERSION = 2
+VERSION = 3
 
 METADATA = MetaData()
 
@@ -78,12 +78,13 @@ INSTANCES = Table(
     _number("deployed_at"),
 )
 
+# Flows of an instance, and instances of an integration, may have one endpoint together.
 ENDPOINTS = Table(
     "endpoints",
     METADATA,
-    _text("id", primary_key=True),
-    _text("instance_id", nullable=False, index=True),
-    _text("flow", nullable=False),
+    _text("instance_id", primary_key=True),
+    _text("flow", primary_key=True),
+    _text("id", nullable=False),
 )
 
 # `received_at` to `replay_for` come from admissions, the rest from executions, in either order.

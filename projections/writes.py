@@ -210,8 +210,8 @@ def _deploy(connection: Connection, event: events.InstanceDeployed, at: Instant)
     )
     connection.execute(delete(endpoints).where(endpoints.c.instance_id == event.instance_id))
     for flow, endpoint_id in event.endpoints.items():
-        endpoint = {"instance_id": event.instance_id, "flow": flow}
-        _replace(connection, endpoints, endpoint_id, endpoint)
+        row = {"instance_id": event.instance_id, "flow": flow, "id": endpoint_id}
+        connection.execute(insert_for(connection, endpoints).values(row))
 
 
 def _set_status(connection: Connection, instance_id: str, status: InstanceStatus) -> None:

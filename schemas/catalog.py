@@ -5,7 +5,7 @@ instances and endpoints. Of two publications of one version the first on the log
 """
 
 import enum
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -14,6 +14,7 @@ from schemas.definitions import Definition, Flow
 from schemas.errors import Bug
 from schemas.ids import CustomerId, EndpointId, InstanceId, IntegrationId
 from schemas.integration_file import read_published
+from schemas.integration_routing import FLOW_SPECIFIC, SHARED
 
 
 class Status(enum.StrEnum):
@@ -33,10 +34,52 @@ class Instance:
 
 
 class Endpoint(NamedTuple):
-    """What an endpoint id leads to."""
+    """What an endpoint id leads to. `flow` is empty where each request says which one it is for.
+
+    Where the customer is found in the request too, `instance` is the one whose version rules.
+    """
 
     instance: Instance
     flow: str
+
+
+@dataclass(slots=True)
+class Sharing:
+    """The instances behind one shared endpoint, removed ones included; changed in place."""
+
+    by_customer: dict[CustomerId, dict[InstanceId, None]] = field(default_factory=dict)
+    _ruling: InstanceId | None = None
+    """Worked out when asked for: many deployments may come before the first request."""
+
+    def add(self, deployed: events.InstanceDeployed) -> None:
+        self.by_customer.setdefault(deployed.customer_id, {})[deployed.instance_id] = None
+        self._ruling = None
+
+    def remove(self, deployed: events.InstanceDeployed) -> bool:
+        """Whether none is left."""
+        held = self.by_customer.get(deployed.customer_id, {})
+        held.pop(deployed.instance_id, None)
+        if not held:
+            self.by_customer.pop(deployed.customer_id, None)
+        self._ruling = None
+        return not self.by_customer
+
+    def ruling(self, instances: Mapping[InstanceId, Instance]) -> Instance:
+        """The instance whose version and limit hold for all: that of the highest version deployed.
+
+        Of several on that version the one with the highest limit rules. Removed ones are compared
+        in the same way once there is no other.
+        """
+        if self._ruling is None:
+            held = [instance_id for some in self.by_customer.values() for instance_id in some]
+            self._ruling = max(held, key=lambda one: _rank(instances[one]))
+        return instances[self._ruling]
+
+
+def _rank(instance: Instance) -> tuple[bool, int, int, str]:
+    deployed = instance.deployed
+    living = instance.status is not Status.REMOVED
+    return living, deployed.version, deployed.rate_limit, deployed.instance_id
 
 
 @dataclass(slots=True)
@@ -52,6 +95,8 @@ class Catalog:
     _statuses: dict[InstanceId, Status] = field(default_factory=dict)
     """Also of instances whose deployment comes later: compaction may leave that order."""
     _endpoints: dict[EndpointId, tuple[InstanceId, str]] = field(default_factory=dict)
+    _shared: dict[EndpointId, Sharing] = field(default_factory=dict)
+    _by_external_id: dict[str, CustomerId] = field(default_factory=dict)
     _parsed: dict[tuple[IntegrationId, int], Definition] = field(default_factory=dict)
 
     def apply(self, said: Iterable[events.Event]) -> None:
@@ -65,6 +110,7 @@ class Catalog:
                     self.latest[event.integration_id] = max(known, event.version)
                 case events.CustomerRegistered():
                     self.customers[event.customer_id] = event
+                    self._by_external_id[event.external_id] = event.customer_id
                 case events.InstanceDeployed():
                     self._deploy(event)
                 case events.InstancePaused():
@@ -78,9 +124,25 @@ class Catalog:
         """Where requests to `endpoint_id` go; also for paused and removed instances."""
         found = self._endpoints.get(endpoint_id)
         if found is None:
-            return None
+            shared = self._shared.get(endpoint_id)
+            return Endpoint(shared.ruling(self.instances), "") if shared else None
         instance_id, flow = found
         return Endpoint(self.instances[instance_id], flow)
+
+    def customer(self, external_id: str) -> events.CustomerRegistered | None:
+        """The customer of that external id."""
+        customer_id = self._by_external_id.get(external_id)
+        return None if customer_id is None else self.customers[customer_id]
+
+    def sharing(self, endpoint_id: EndpointId, customer_id: CustomerId) -> list[Instance]:
+        """The instances of a customer behind a shared endpoint, the preferred one first.
+
+        That is the one on the highest version; of several, the one whose name comes first.
+        """
+        shared = self._shared.get(endpoint_id)
+        held = shared.by_customer.get(customer_id, {}) if shared else {}
+        found = [self.instances[instance_id] for instance_id in held]
+        return sorted(found, key=lambda one: (-one.deployed.version, one.deployed.name))
 
     def definition(self, integration_id: IntegrationId, version: int) -> Definition:
         """The parsed definition of a published version, parsed once."""
@@ -93,7 +155,7 @@ class Catalog:
         return self._parsed[key]
 
     def flow_of(self, endpoint: Endpoint) -> Flow:
-        """The flow behind an endpoint, as in the version that is deployed."""
+        """The flow behind an endpoint of one flow, as in the version that is deployed."""
         deployed = endpoint.instance.deployed
         flow = self.definition(deployed.integration_id, deployed.version).flow(endpoint.flow)
         if flow is None:
@@ -106,17 +168,33 @@ class Catalog:
         status = Status.PAUSED if paused else Status.ACTIVE
         self._statuses[event.instance_id] = status
         if known is not None:
-            for endpoint_id in known.deployed.endpoints.values():
-                self._endpoints.pop(endpoint_id, None)
+            self._close(known.deployed)
         self.instances[event.instance_id] = Instance(event, status)
-        for flow, endpoint_id in event.endpoints.items():
-            self._endpoints[endpoint_id] = (event.instance_id, flow)
+        self._open(event)
+
+    def _open(self, deployed: events.InstanceDeployed) -> None:
+        single = deployed.endpoint_type == FLOW_SPECIFIC
+        for flow, endpoint_id in deployed.endpoints.items():
+            if deployed.endpoint_type == SHARED:
+                self._shared.setdefault(endpoint_id, Sharing()).add(deployed)
+            else:
+                self._endpoints[endpoint_id] = (deployed.instance_id, flow if single else "")
+
+    def _close(self, deployed: events.InstanceDeployed) -> None:
+        for endpoint_id in deployed.endpoints.values():
+            shared = self._shared.get(endpoint_id)
+            if shared is None:
+                self._endpoints.pop(endpoint_id, None)
+            elif shared.remove(deployed):
+                del self._shared[endpoint_id]
 
     def _set(self, instance_id: InstanceId, status: Status) -> None:
         self._statuses[instance_id] = status
         known = self.instances.get(instance_id)
         if known is not None:
             self.instances[instance_id] = replace(known, status=status)
+            if known.deployed.endpoint_type == SHARED:
+                self._open(known.deployed)
 
 
 def topic_key(event: events.Event) -> str:

@@ -177,6 +177,20 @@ class Flow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Routing:
+    """How a request finds its flow where endpoints are shared (platform-behaviour, 1.2 and 1.3).
+
+    The references lead into the payload of the request or, where there is a preprocess flow, into
+    what that came to.
+    """
+
+    flow_name: Reference | None = None
+    customer_id: Reference | None = None
+    customer_user_id: Reference | None = None
+    preprocess_flow: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RequiredConfigVar:
     """A config variable that an instance may set.
 
@@ -228,6 +242,7 @@ class Definition:
     description: str = ""
     category: str = ""
     endpoint_type: str = "flow_specific"
+    routing: Routing = field(default_factory=Routing)
     flows: tuple[Flow, ...]
     config_vars: tuple[RequiredConfigVar, ...] = ()
     pages: tuple[ConfigPage, ...] = ()
@@ -238,3 +253,7 @@ class Definition:
 
     def flow(self, name: str) -> Flow | None:
         return next((flow for flow in self.flows if flow.name == name), None)
+
+    def routed_flows(self) -> tuple[Flow, ...]:
+        """The flows that a request can be led to: all but the preprocess flow."""
+        return tuple(flow for flow in self.flows if flow.name != self.routing.preprocess_flow)

@@ -141,7 +141,8 @@ class InstanceDeployed:
     """`endpoints` maps flow names to endpoint ids; `api_key_hashes` flow names to SHA-256 hex.
 
     `sealed` holds the configuration and the API keys, encrypted (schemas.secrets); `rate_limit` is
-    how many requests each endpoint admits in any second.
+    how many requests each endpoint admits in any second. Where `endpoint_type` is not
+    flow_specific, all flows have the one endpoint of the instance or of the integration.
     """
 
     instance_id: InstanceId
@@ -153,6 +154,7 @@ class InstanceDeployed:
     sealed: str
     api_key_hashes: dict[str, list[str]] = field(default_factory=dict)
     rate_limit: int = 50
+    endpoint_type: str = "flow_specific"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

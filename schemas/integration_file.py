@@ -8,14 +8,12 @@ formats grow; keys that may be missing get their defaults.
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from schemas import integration_config, integration_flows, integration_inputs, yaml_lines
-from schemas.definitions import Definition, Flow, Input, Reference, Step
+from schemas import integration_config, integration_flows, integration_routing, yaml_lines
+from schemas.definitions import Definition, Flow, Step
 from schemas.integration_inputs import Names
 from schemas.yaml_places import Place, shown
 
 VERSION = "7"
-ENDPOINT_TYPES = ("flow_specific", "instance_specific", "shared_instance")
-ROUTING_FIELDS = ("flowNameField", "externalCustomerIdField", "externalCustomerUserIdField")
 
 Problem = yaml_lines.Problem
 
@@ -81,15 +79,15 @@ def _definition(root: Place) -> Definition | None:
     name = root.name("name")
     config_vars, pages = integration_config.read(root)
     names = Names({found.key: found.data_type for found in config_vars})
-    preprocess_flow = root.text("preprocessFlowName")
-    flows = _flows(root, names, preprocess_flow)
-    endpoint_type = root.choice("endpointType", ENDPOINT_TYPES, "flow_specific")
-    _check_routing(root, endpoint_type, preprocess_flow, flows)
+    flows = _flows(root, names, root.text("preprocessFlowName"))
+    types = integration_routing.ENDPOINT_TYPES
+    endpoint_type = root.choice("endpointType", types, integration_routing.FLOW_SPECIFIC)
     draft = Definition(
         name=name,
         description=root.text("description"),
         category=root.text("category"),
         endpoint_type=endpoint_type,
+        routing=integration_routing.read(root, endpoint_type, flows),
         flows=flows,
         config_vars=config_vars,
         pages=pages,
@@ -115,24 +113,3 @@ def _flows(root: Place, names: Names, preprocess_flow: str) -> tuple[Flow, ...]:
     if root.is_empty("flows"):
         root.at("flows").wrong("an integration needs a flow, and this one has none")
     return tuple(flows)
-
-
-def _check_routing(
-    root: Place, endpoint_type: str, preprocess_flow: str, flows: tuple[Flow, ...]
-) -> None:
-    """platform-behaviour, 1.2. What the fields name is known only when a request is routed."""
-    place = root.at("preprocessFlowName")
-    if preprocess_flow and endpoint_type == "flow_specific":
-        place.wrong("preprocessFlowName needs an endpointType other than flow_specific")
-    if preprocess_flow and preprocess_flow not in {flow.name for flow in flows}:
-        place.wrong(f"preprocessFlowName: there is no flow {shown(preprocess_flow)}")
-    for key in ROUTING_FIELDS:
-        field = root.get(key)
-        before = len(root.problems)
-        found = integration_inputs.read(field, Names({})) if field else integration_inputs.NOTHING
-        if field and len(root.problems) == before and not _is_reference_or_unset(found):
-            field.wrong(f"{key} must be an input of type reference")
-
-
-def _is_reference_or_unset(found: Input) -> bool:
-    return isinstance(found, Reference) or found == integration_inputs.NOTHING

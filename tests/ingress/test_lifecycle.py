@@ -181,7 +181,7 @@ def test_an_organization_secures_a_flow_by_its_own_keys() -> None:
         (definition(flow(security="unsecured")), {"api_keys": {"Main": ["k"]}}, None, "unsecured"),
         (PLAIN, {"rate_limit": 0}, "bad_rate_limit", "not 0"),
         (
-            definition(extra="endpointType: instance_specific\npreprocessFlowName: Main"),
+            definition(extra="endpointType: instance_specific"),
             {},
             "unsupported_endpoint_type",
             "instance_specific",
@@ -199,7 +199,7 @@ def test_a_wish_that_does_not_fit_is_refused(
 
 
 def test_a_definition_of_any_endpoint_type_can_be_imported() -> None:
-    text = definition(extra="endpointType: instance_specific\npreprocessFlowName: Main")
+    text = definition(extra="endpointType: instance_specific")
     read = lifecycle.read_definition(text)
     assert lifecycle.publish(Catalog(), text, read).version == 1
 

@@ -563,8 +563,11 @@ def test_what_is_wrong_is_said_with_its_path(edit: Edit, path: str, message: str
 RIGHT: list[Edit] = [
     edit_top(definitionVersion="7"),
     edit_top(brandNew={"deep": [1, {"a": None}]}, labels=["x"], documentation="# Hi"),
-    edit_top(endpointType="instance_specific", preprocessFlowName="Main"),
-    edit_top(endpointType="shared_instance", flowNameField=reference("payload.results.headers.f")),
+    edit_top(endpointType="instance_specific"),
+    edit_top(
+        endpointType="shared_instance",
+        externalCustomerIdField=reference("payload.results.headers.c"),
+    ),
     edit_top(endpointType="instance_specific", flowNameField=reference("onExecution.results.f")),
     edit_flow(isSynchronous="true"),
     edit_flow(triggerResolver={"batchSize": 200}, schemas={"invoke": {"type": "object"}}),
@@ -678,6 +681,7 @@ def test_a_flow_without_settings_has_their_defaults() -> None:
 def test_a_preprocess_flow_has_no_queue() -> None:
     tree = in_flow(queueConfig={"usesFifoQueue": True})
     tree |= {"endpointType": "instance_specific", "preprocessFlowName": "Main"}
+    tree["flows"].append({"name": "Other", "steps": [trigger()]})
     assert "preprocess" in only_problem(tree).message
 
 
