@@ -1,16 +1,29 @@
 """Decisions: what admission said of a trigger, as an answer to the one who called."""
 
-from typing import assert_never
-
 import orjson
 
 from ingress import answers
 from ingress.answers import Answer
 from ingress.targets import Accepted
-from schemas import ids
+from schemas import events, ids
 from schemas.errors import Refused
 from schemas.events import Reason
 from schemas.ids import ExecutionId
+
+_REFUSALS = {
+    Reason.UNKNOWN_ENDPOINT: (404, "There is no endpoint with id: {endpoint}"),
+    Reason.INSTANCE_PAUSED: (409, "The instance of the endpoint with id: {endpoint} is paused."),
+    Reason.INSTANCE_REMOVED: (409, "The instance of the endpoint with id: {endpoint} was removed."),
+    Reason.MISSING_FLOW_NAME: (400, "The request does not name the flow that it is for."),
+    Reason.MISSING_CUSTOMER: (400, "The request does not name the customer that it is for."),
+    Reason.UNKNOWN_FLOW: (404, "There is no flow {flow!r} at the endpoint with id: {endpoint}"),
+    Reason.UNKNOWN_CUSTOMER: (404, "There is no customer with external id: {customer}"),
+    Reason.NO_INSTANCE: (404, "The customer {customer!r} has no instance of this integration."),
+    Reason.BODY_TOO_LARGE: (413, "The body is too large to find the flow or the customer in it."),
+    Reason.MISSING_API_KEY: (401, "The flow {flow!r} needs an API key in the header Api-Key."),
+    Reason.WRONG_API_KEY: (401, "The API key in the header Api-Key is not one of {flow!r}."),
+    Reason.IDEMPOTENCY_KEY_REUSED: (422, "The idempotency key was sent with another request."),
+}
 
 
 def naming(execution_id: ExecutionId) -> dict[str, str]:
@@ -25,20 +38,15 @@ def of_accepted(accepted: Accepted, execution_id: ExecutionId) -> Answer:
     return Answer(accepted.status, body, kind, accepted.headers, execution_id)
 
 
-def of_refusal(reason: Reason, endpoint: str, limit: int, execution_id: ExecutionId) -> Answer:
-    match reason:
-        case Reason.RATE_LIMITED:
-            return throttled(endpoint, limit, execution_id)
-        case Reason.UNKNOWN_ENDPOINT:
-            status, message = 404, str(unknown(endpoint))
-        case Reason.INSTANCE_PAUSED:
-            status, message = 409, f"The instance of the endpoint with id: {endpoint} is paused."
-        case Reason.INSTANCE_REMOVED:
-            status, message = 409, f"The instance of the endpoint with id: {endpoint} was removed."
-        case _:
-            assert_never(reason)
+def of_refusal(decided: events.AdmissionDecided, endpoint: str, limit: int) -> Answer:
+    """The answer to a trigger that was refused; `endpoint` as its caller wrote it."""
+    reason = Reason(decided.reason or Reason.UNKNOWN_ENDPOINT)
+    if reason is Reason.RATE_LIMITED:
+        return throttled(endpoint, limit, decided.execution_id)
+    status, sentence = _REFUSALS[reason]
+    message = sentence.format(endpoint=endpoint, flow=decided.flow, customer=decided.customer)
     content = {"error": message, "reason": reason.value}
-    return answers.of_json(status, content, execution_id=execution_id)
+    return answers.of_json(status, content, execution_id=decided.execution_id)
 
 
 def throttled(endpoint: str, limit: int, execution_id: ExecutionId | None) -> Answer:

@@ -24,7 +24,6 @@ from ingress.targets import Target
 from ingress.waiting import Node, Reply, Ticket
 from schemas import codec, events, ids
 from schemas.errors import Refused, Retryable
-from schemas.events import Reason
 from schemas.ids import EndpointId, ExecutionId
 from schemas.topics import TRIGGERS
 
@@ -172,9 +171,9 @@ class Webhooks:
                 )
             case events.AdmissionDecided(reason=None):
                 return decisions.of_accepted(call.target.accepted, execution_id)
-            case events.AdmissionDecided(reason=reason, limit=limit) if reason is not None:
+            case events.AdmissionDecided(limit=limit) if reply.reason is not None:
                 limit = limit or call.target.deployed.rate_limit
-                return decisions.of_refusal(Reason(reason), call.endpoint, limit, execution_id)
+                return decisions.of_refusal(reply, call.endpoint, limit)
             case events.ResultReady():
                 return await self._result(call, reply)
             case events.AdmissionDecided():

@@ -17,6 +17,16 @@ _REFUSED = {
     Reason.UNKNOWN_ENDPOINT: "there is no flow at this endpoint",
     Reason.INSTANCE_PAUSED: "the instance is paused",
     Reason.INSTANCE_REMOVED: "the instance has been removed",
+    Reason.MISSING_FLOW_NAME: "the request does not name a flow",
+    Reason.MISSING_CUSTOMER: "the request does not name a customer",
+    Reason.UNKNOWN_FLOW: "there is no flow {flow!r}",
+    Reason.UNKNOWN_CUSTOMER: "there is no customer {customer!r}",
+    Reason.NO_INSTANCE: "the customer {customer!r} has no instance of the integration",
+    Reason.BODY_TOO_LARGE: "the body is too large to find the flow or the customer in it",
+    Reason.MISSING_API_KEY: "the flow {flow!r} needs an API key",
+    Reason.WRONG_API_KEY: "the API key is not one of the flow {flow!r}",
+    Reason.REPEATED: "a repeat of the execution {repeats}",
+    Reason.IDEMPOTENCY_KEY_REUSED: "the idempotency key was sent with another request",
 }
 
 
@@ -95,8 +105,10 @@ def refusal(row: Row[Any]) -> shapes.Refusal:
         "endpoint": ids.to_global(ids.ENDPOINT, row.endpoint_id),
         "instance": _global(ids.INSTANCE, row.instance_id),
         "flow": row.flow,
+        "customer": row.customer,
         "reason": row.reason,
         "error": _why(row),
+        "repeats": _global(ids.EXECUTION, row.repeats),
         "receivedAt": to_iso(row.received_at),
     }
 
@@ -167,7 +179,12 @@ def _result(row: Row[Any]) -> Any:
 
 def _why(row: Row[Any]) -> str:
     sentence = _REFUSED.get(row.reason)
-    return sentence.format(limit=row.rate_limit) if sentence else str(row.reason)
+    if sentence is None:
+        return str(row.reason)
+    repeats = _global(ids.EXECUTION, row.repeats)
+    return sentence.format(
+        limit=row.rate_limit, flow=row.flow, customer=row.customer, repeats=repeats
+    )
 
 
 def _instance_name(row: Row[Any]) -> shapes.Named | None:

@@ -99,6 +99,8 @@ class RefusalRow:
     reason: str
     rate_limit: int
     received_at: int
+    customer: str
+    repeats: str | None
 
 
 @dataclass(slots=True)

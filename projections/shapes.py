@@ -152,14 +152,19 @@ class Integrations(TypedDict):
 
 
 class Refusal(TypedDict):
-    """A trigger that was refused; `execution` is the id that its caller may have been given."""
+    """A trigger that was refused; `execution` is the id that its caller may have been given.
+
+    `flow` and `customer` are as the request named them; `repeats` is the execution it repeats.
+    """
 
     execution: str
     endpoint: str
     instance: str | None
     flow: str
+    customer: str
     reason: str
     error: str
+    repeats: str | None
     receivedAt: str
 
 

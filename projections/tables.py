@@ -168,6 +168,8 @@ REFUSALS = Table(
     _text("reason", nullable=False),
     _number("rate_limit", nullable=False),
     _number("received_at", nullable=False),
+    _text("customer", nullable=False),
+    _text("repeats"),
 )
 Index("refusals_by_time", REFUSALS.c.received_at)
 

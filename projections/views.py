@@ -144,10 +144,12 @@ def _refusal(event: events.TriggerRefused) -> RefusalRow:
         execution_id=event.execution_id,
         endpoint_id=event.endpoint_id,
         instance_id=event.instance_id,
-        flow=event.flow,
+        flow=_storable(event.flow),
         reason=event.reason,
         rate_limit=event.limit,
         received_at=event.received_at,
+        customer=_storable(event.customer),
+        repeats=event.repeats,
     )
 
 

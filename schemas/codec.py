@@ -36,7 +36,8 @@ _FIELDS = {cls: frozenset(f.name for f in fields(cls)) for cls in events.WIRE_NA
 _NESTED: dict[str, tuple[tuple[str, type[Any]], ...]] = {
     "webhook.received": (("request", events.Request),),
     "flow.invoked": (("request", events.Request),),
-    "execution.admitted": (("request", events.Request),),
+    "execution.admitted": (("request", events.Request), ("preprocess", events.Preprocess)),
+    "dispatch.requested": (("admission", events.ExecutionAdmitted),),
     "execution.completed": (("response", events.Response),),
     "result.ready": (("response", events.Response),),
 }
@@ -73,7 +74,12 @@ def _event(name: str, given: Fields) -> events.Event:
         given = UPCASTERS[name](given)
     for nested, nested_cls in _NESTED.get(name, ()):
         if given.get(nested) is not None:
-            given[nested] = _construct(nested_cls, given[nested])
+            wire_name = events.WIRE_NAMES.get(nested_cls)
+            given[nested] = (
+                _event(wire_name, given[nested])
+                if wire_name
+                else _construct(nested_cls, given[nested])
+            )
     event: events.Event = _construct(cls, given)
     return event
 

@@ -9,14 +9,18 @@
                   FlowInvoked            an execution starts a flow of its instance admission
                   LifecycleHappened      an instance was deployed or removed       admission
                   SignalReceived         an execution is sent something           admission
+                  DispatchRequested      a preprocess flow has named an instance  admission
     admissions    ExecutionAdmitted      it may run: flow, version, request        execution, views
                   TriggerRefused         it may not, and why                       views
                   CallsRefused           as on triggers, passed on                 views
+                  KeysRemembered         idempotency keys, said again             admission
                   LifecycleHappened      what hooks want kept, passed on           execution
                   SignalReceived         passed on, with its position on triggers  execution
     executions    PartitionClaimed       a worker owns the partition from here on  every reader
                   JournalCheckpointed    how far the inputs have been followed     execution
                   ExecutionStarted       first event of an execution               execution, views
+                  FlowDispatched         what follows the preprocess flow          execution, views
+                  ExecutionHandedOver    it goes on as another instance's          execution
                   StepScheduled          an effect on the world is about to happen execution, views
                   StepRetryScheduled     an attempt failed, another will follow    execution, views
                   StepSucceeded/Failed   what a step came to                       execution, views
@@ -54,6 +58,16 @@ class Reason(StrEnum):
     UNKNOWN_ENDPOINT = "unknown_endpoint"
     INSTANCE_PAUSED = "instance_paused"
     INSTANCE_REMOVED = "instance_removed"
+    MISSING_FLOW_NAME = "missing_flow_name"
+    MISSING_CUSTOMER = "missing_customer"
+    UNKNOWN_FLOW = "unknown_flow"
+    UNKNOWN_CUSTOMER = "unknown_customer"
+    NO_INSTANCE = "no_instance"
+    BODY_TOO_LARGE = "body_too_large"
+    MISSING_API_KEY = "missing_api_key"
+    WRONG_API_KEY = "wrong_api_key"
+    REPEATED = "repeated"
+    IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused"
 
 
 class InvokeType(StrEnum):
@@ -174,7 +188,12 @@ class InstanceRemoved:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookReceived:
-    """The waiting caller is number `request_no` of the node `reply_to`, if that is given."""
+    """The waiting caller is number `request_no` of the node `reply_to`, if that is given.
+
+    `by_flow`: whether that caller waits for the result is for the flow to say, which ingress does
+    not know. `api_key_hash` is that of the key sent where the flow's keys have to be checked later;
+    `idempotency_key` a hash of the caller's, and `fingerprint` one of the request.
+    """
 
     endpoint_id: EndpointId
     request: Request
@@ -182,6 +201,18 @@ class WebhookReceived:
     reply_to: str
     request_no: int
     invoke_url: str = ""
+    by_flow: bool = False
+    api_key_hash: str = ""
+    idempotency_key: str = ""
+    fingerprint: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preprocess:
+    """What a request is still to be led by, once the preprocess flow has run (platform, 1.3)."""
+
+    by_flow: bool = False
+    api_key_hash: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -248,6 +279,10 @@ class ExecutionAdmitted:
 
     `received_at` is the append time of the trigger, which the rate limit counts. `invoked_by` is
     the execution that started this one; `change` the deployment or removal that did.
+
+    With `preprocess`, `flow` is the preprocess flow, and FlowDispatched says what follows. Of a
+    shared endpoint that flow belongs to no customer: `instance_id` is then the integration's own
+    (schemas.ids.system_instance). `continues`: the preprocess flow has run, on that instance.
     """
 
     execution_id: ExecutionId
@@ -269,11 +304,19 @@ class ExecutionAdmitted:
     invoked_by: ExecutionId | None = None
     is_batch: bool = False
     change: int | None = None
+    preprocess: Preprocess | None = None
+    continues: bool = False
+    idempotency_key: str = ""
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TriggerRefused:
-    """`execution_id` is the id that the caller may have been given before the decision (202)."""
+    """`execution_id` is the id that the caller may have been given before the decision (202).
+
+    `flow` and `customer` are as the request named them, perhaps in vain. `repeats` is the execution
+    whose idempotency key the trigger repeats.
+    """
 
     execution_id: ExecutionId
     trigger_partition: int
@@ -284,6 +327,29 @@ class TriggerRefused:
     flow: str
     reason: Reason
     limit: int = 0
+    repeats: ExecutionId | None = None
+    customer: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DispatchRequested:
+    """A preprocess flow has named the instance of `admission`; its execution goes on there.
+
+    It may stand on `triggers` more than once; the first one counts.
+    """
+
+    admission: ExecutionAdmitted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeysRemembered:
+    """The idempotency keys that count for a partition of `triggers`, said again for recovery.
+
+    Each is [endpoint, key, fingerprint, execution, instant of the request].
+    """
+
+    trigger_partition: int
+    keys: list[list[Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -332,7 +398,10 @@ class JournalCheckpointed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutionStarted:
-    """The cause stands on `admissions` and its own cause on `triggers`, at these positions."""
+    """The cause stands on `admissions` and its own cause on `triggers`, at these positions.
+
+    `preprocess`: `flow` is the preprocess flow. `continues`: it has run, on another instance.
+    """
 
     execution_id: ExecutionId
     instance_id: InstanceId
@@ -341,6 +410,31 @@ class ExecutionStarted:
     admission_offset: int
     trigger_partition: int = 0
     trigger_offset: int = -1
+    preprocess: bool = False
+    continues: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowDispatched:
+    """The preprocess flow has named what the execution goes on with: `flow`, of this instance.
+
+    Steps said before are those of the preprocess flow; their names begin with `preprocess/`.
+    """
+
+    execution_id: ExecutionId
+    flow: str
+    instance_id: InstanceId
+    customer_id: CustomerId
+    integration_id: IntegrationId
+    version: int
+    synchronous: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutionHandedOver:
+    """DispatchRequested is durable: the execution is no longer this partition's."""
+
+    execution_id: ExecutionId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -496,27 +590,42 @@ class ExecutionCompleted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutionFailed:
-    """`step` is the key of the step that failed, empty where none was reached."""
+    """`step` is the key of the step that failed, empty where none was reached.
+
+    `reason` is for programs: why a preprocess flow could not be followed by another.
+    """
 
     execution_id: ExecutionId
     error: str
     step: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdmissionDecided:
-    """`reason` is None where the trigger was admitted; `limit` is the endpoint's, in requests/s."""
+    """`reason` is None where the trigger was admitted; `limit` is the endpoint's, in requests/s.
+
+    `flow` and `instance_id` are what it was led to, where the endpoint does not say, or with
+    `customer` what it named in vain; `synchronous` says that its caller waits for the result, where
+    that was left to the flow. With reason repeated `execution_id` is the first execution's.
+    """
 
     reply_to: str
     request_no: int
     execution_id: ExecutionId
     reason: Reason | None = None
     limit: int = 0
+    instance_id: InstanceId | None = None
+    flow: str = ""
+    customer: str = ""
+    synchronous: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResultReady:
     """`error` is None where the execution completed; then its response is in `response`.
+
+    `reason` is that of ExecutionFailed.
 
     `partition` and `offset` are where the terminal event stands on `executions`.
     """
@@ -528,6 +637,7 @@ class ResultReady:
     offset: int
     error: str | None = None
     response: Response | None = None
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -573,10 +683,14 @@ WIRE_NAMES = {
     SignalReceived: "signal.received",
     ExecutionAdmitted: "execution.admitted",
     TriggerRefused: "trigger.refused",
+    DispatchRequested: "dispatch.requested",
+    KeysRemembered: "keys.remembered",
     CallsRefused: "calls.refused",
     PartitionClaimed: "partition.claimed",
     JournalCheckpointed: "journal.checkpointed",
     ExecutionStarted: "execution.started",
+    FlowDispatched: "flow.dispatched",
+    ExecutionHandedOver: "execution.handed_over",
     StepScheduled: "step.scheduled",
     StepRetryScheduled: "step.retry_scheduled",
     StepSucceeded: "step.succeeded",
@@ -607,10 +721,14 @@ Event = (
     | SignalReceived
     | ExecutionAdmitted
     | TriggerRefused
+    | DispatchRequested
+    | KeysRemembered
     | CallsRefused
     | PartitionClaimed
     | JournalCheckpointed
     | ExecutionStarted
+    | FlowDispatched
+    | ExecutionHandedOver
     | StepScheduled
     | StepRetryScheduled
     | StepSucceeded

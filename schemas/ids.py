@@ -68,3 +68,8 @@ def from_global(type_name: str, text: str) -> str:
 def execution_of(trigger_partition: int, trigger_offset: int) -> ExecutionId:
     """The id of the execution that the trigger at this position of `triggers` causes."""
     return ExecutionId(derived("triggers", trigger_partition, trigger_offset))
+
+
+def system_instance(integration_id: IntegrationId) -> InstanceId:
+    """Whose executions are those that belong to no customer: one for each integration."""
+    return InstanceId(derived("system instance", integration_id))

@@ -232,4 +232,91 @@ SAMPLES: tuple[tuple[str, bytes], ...] = (
         b'{"v":1,"events":[["step.failed",{"execution_id":"execution id","step":"step","er'
         b'ror":"error","sequence":3}]]}',
     ),
+    (
+        "instance.deployed",
+        b'{"v":1,"events":[["instance.deployed",{"instance_id":"instance id","name":"name"'
+        b',"integration_id":"integration id","version":7,"customer_id":"customer id","endp'
+        b'oints":{"Main":"e1"},"sealed":"sealed","api_key_hashes":{},"rate_limit":10,"endp'
+        b'oint_type":"shared_instance"}]]}',
+    ),
+    (
+        "webhook.received",
+        b'{"v":1,"events":[["webhook.received",{"endpoint_id":"endpoint id","request":{"me'
+        b'thod":"POST","path":"orders/1","headers":[["Content-Type","text/plain"]],"query"'
+        b':[["a","1"]],"body":"h","encoding":"text","body_bytes":1,"content_type":"text/pl'
+        b'ain"},"synchronous":true,"reply_to":"reply to","request_no":10,"invoke_url":"inv'
+        b'oke url","by_flow":true,"api_key_hash":"ab12","idempotency_key":"key","fingerpri'
+        b'nt":"ff00"}]]}',
+    ),
+    (
+        "execution.admitted",
+        b'{"v":1,"events":[["execution.admitted",{"execution_id":"execution id","trigger_p'
+        b'artition":17,"trigger_offset":14,"received_at":1700000000000011,"endpoint_id":"e'
+        b'ndpoint id","instance_id":"instance id","customer_id":"customer id","integration'
+        b'_id":"integration id","version":7,"flow":"flow","request":{"method":"POST","path'
+        b'":"orders/1","headers":[["Content-Type","text/plain"]],"query":[["a","1"]],"body'
+        b'":"h","encoding":"text","body_bytes":1,"content_type":"text/plain"},"synchronous'
+        b'":true,"reply_to":"reply to","request_no":10,"invoke_type":"WEBHOOK","invoke_url'
+        b'":"invoke url","invoked_by":null,"is_batch":false,"change":null,"preprocess":{"b'
+        b'y_flow":true,"api_key_hash":"ab12"},"continues":true,"idempotency_key":"key","fi'
+        b'ngerprint":"ff00"}]]}',
+    ),
+    (
+        "trigger.refused",
+        b'{"v":1,"events":[["trigger.refused",{"execution_id":"execution id","trigger_part'
+        b'ition":17,"trigger_offset":14,"received_at":1700000000000011,"endpoint_id":"endp'
+        b'oint id","instance_id":"instance id","flow":"flow","reason":"repeated","limit":0'
+        b',"repeats":"first id","customer":"acme"}]]}',
+    ),
+    (
+        "dispatch.requested",
+        b'{"v":1,"events":[["dispatch.requested",{"admission":{"execution_id":"execution i'
+        b'd","trigger_partition":17,"trigger_offset":14,"received_at":1700000000000011,"en'
+        b'dpoint_id":"endpoint id","instance_id":"instance id","customer_id":"customer id"'
+        b',"integration_id":"integration id","version":7,"flow":"flow","request":{"method"'
+        b':"POST","path":"orders/1","headers":[["Content-Type","text/plain"]],"query":[["a'
+        b'","1"]],"body":"h","encoding":"text","body_bytes":1,"content_type":"text/plain"}'
+        b',"synchronous":true,"reply_to":"reply to","request_no":10,"invoke_type":"WEBHOOK'
+        b'","invoke_url":"invoke url","invoked_by":null,"is_batch":false,"change":null,"pr'
+        b'eprocess":{"by_flow":true,"api_key_hash":"ab12"},"continues":true,"idempotency_k'
+        b'ey":"key","fingerprint":"ff00"}}]]}',
+    ),
+    (
+        "keys.remembered",
+        b'{"v":1,"events":[["keys.remembered",{"trigger_partition":17,"keys":[["endpoint i'
+        b'd","key","ff00","execution id",1700000000000011]]}]]}',
+    ),
+    (
+        "execution.started",
+        b'{"v":1,"events":[["execution.started",{"execution_id":"execution id","instance_i'
+        b'd":"instance id","flow":"flow","admission_partition":19,"admission_offset":16,"t'
+        b'rigger_partition":17,"trigger_offset":14,"preprocess":true,"continues":true}]]}',
+    ),
+    (
+        "flow.dispatched",
+        b'{"v":1,"events":[["flow.dispatched",{"execution_id":"execution id","flow":"flow"'
+        b',"instance_id":"instance id","customer_id":"customer id","integration_id":"integ'
+        b'ration id","version":7,"synchronous":true}]]}',
+    ),
+    (
+        "execution.handed_over",
+        b'{"v":1,"events":[["execution.handed_over",{"execution_id":"execution id"}]]}',
+    ),
+    (
+        "execution.failed",
+        b'{"v":1,"events":[["execution.failed",{"execution_id":"execution id","error":"err'
+        b'or","step":"step","reason":"unknown_flow"}]]}',
+    ),
+    (
+        "admission.decided",
+        b'{"v":1,"events":[["admission.decided",{"reply_to":"reply to","request_no":10,"ex'
+        b'ecution_id":"execution id","reason":null,"limit":0,"instance_id":"instance id","'
+        b'flow":"flow","customer":"acme","synchronous":true}]]}',
+    ),
+    (
+        "result.ready",
+        b'{"v":1,"events":[["result.ready",{"reply_to":"reply to","request_no":10,"executi'
+        b'on_id":"execution id","partition":9,"offset":6,"error":"error","response":null,"'
+        b'reason":"unknown_flow"}]]}',
+    ),
 )
