@@ -1,28 +1,17 @@
 """Schedules of an integration file: when a trigger fires, checked as far as the file can tell.
 
-Takes in the `schedule` of a trigger step; gives out `definitions.Schedule`. Cron texts have five
-fields in the dialect of croniter 5, without its extensions (seconds, years, `@daily`, random and
-hashed fields), which would fire at other times on another machine or version.
+Takes in the `schedule` of a trigger step; gives out `definitions.Schedule`. Cron texts are those of
+schemas.recurrence: without croniter's extensions (years, `@daily`, random and hashed fields), which
+would fire at other times on another machine or version.
 """
 
-import re
-from zoneinfo import ZoneInfo
-
-from croniter import CroniterBadCronError, croniter
-
+from schemas import recurrence
 from schemas.definitions import Schedule
 from schemas.integration_inputs import Names
 from schemas.yaml_places import Place, shown
 
 KINDS = ("value", "configVar")
 TYPES = ("none", "once", "custom", "minute", "hour", "day", "week")
-FIELDS = 5
-LONGEST_CRON = 1_000
-_FIELD = re.compile(
-    r"(?:[0-9*,/?#-]|l|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
-    r"|mon|tue|wed|thu|fri|sat|sun)+",
-    re.IGNORECASE,
-)
 
 
 def read(place: Place, names: Names) -> Schedule | None:
@@ -63,21 +52,10 @@ def check_cron(place: Place, cron: str) -> None:
 
 def cron_problem(cron: str) -> str:
     """What is wrong with a cron text; empty where nothing is."""
-    fields = cron.split()
-    if len(fields) != FIELDS:
-        return f"the cron expression {shown(cron)} has {len(fields)} fields, not {FIELDS}"
-    if len(cron) > LONGEST_CRON or not all(_FIELD.fullmatch(field) for field in fields):
-        return f"{shown(cron)} is not a cron expression"
-    try:
-        croniter.expand(cron)
-    except CroniterBadCronError as error:
-        why = str(error).strip().splitlines()[-1:]
-        return f"{shown(cron)} is not a cron expression: {''.join(why)}"
-    return ""
+    problem = recurrence.problem(cron)
+    return f"the cron expression {shown(cron)} {problem}" if problem else ""
 
 
 def check_zone(place: Place, name: str) -> None:
-    try:
-        ZoneInfo(name)
-    except (LookupError, ValueError, OSError):
+    if not recurrence.is_zone(name):
         place.wrong(f"there is no time zone {shown(name)}")

@@ -373,7 +373,7 @@ WRONG: list[tuple[Edit, str, str]] = [
     (errors(delaySeconds="soon"), f"{STEP}.errorConfig.delaySeconds", "'soon'"),
     (errors(ignoreFinalError=3), f"{STEP}.errorConfig.ignoreFinalError", "true or false"),
     (schedule("* * * *"), f"{STEP}.schedule.value", "has 4 fields, not 5"),
-    (schedule("* * * * * *"), f"{STEP}.schedule.value", "has 6 fields, not 5"),
+    (schedule("* * * * * * *"), f"{STEP}.schedule.value", "has 7 fields, not 5"),
     (schedule("61 * * * *"), f"{STEP}.schedule.value", "not a cron expression"),
     (schedule("@daily"), f"{STEP}.schedule.value", "fields"),
     (schedule("R * * * *"), f"{STEP}.schedule.value", "not a cron expression"),
