@@ -30,19 +30,12 @@ def payload(
     body: bytes | None = None,
 ) -> dict[str, Value]:
     """The payload of one execution. `body` is given where the request holds only a blob's key."""
-    request = admitted.request
-    data, raw = _body(request, body)
-    content_type = request.content_type or None
     instance = catalog.instances[admitted.instance_id].deployed
     customer = catalog.customers[admitted.customer_id]
     integration = catalog.versions[(admitted.integration_id, admitted.version)]
     base = admitted.invoke_url.partition("/trigger/")[0]
     return {
-        "headers": headers(request),
-        "queryParameters": dict(request.query),
-        "rawBody": {"data": raw, "contentType": content_type},
-        "body": {"data": data, "contentType": content_type},
-        "pathFragment": request.path,
+        **of_request(admitted.request, body),
         "webhookUrls": {
             flow: f"{base}/trigger/{quote(ids.to_global(ids.ENDPOINT, endpoint), safe='=')}"
             for flow, endpoint in instance.endpoints.items()
@@ -69,6 +62,19 @@ def payload(
         "flow": {"id": admitted.endpoint_id, "name": admitted.flow, "stableId": admitted.flow},
         "startedAt": to_iso(admitted.received_at),
         "globalDebug": False,
+    }
+
+
+def of_request(request: events.Request, body: bytes | None = None) -> dict[str, Value]:
+    """The part of the payload that follows from the request alone."""
+    data, raw = _body(request, body)
+    content_type = request.content_type or None
+    return {
+        "headers": headers(request),
+        "queryParameters": dict(request.query),
+        "rawBody": {"data": raw, "contentType": content_type},
+        "body": {"data": data, "contentType": content_type},
+        "pathFragment": request.path,
     }
 
 
