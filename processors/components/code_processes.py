@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from processors.components.code_sandbox import DONE, HEAD, READY, REPLY
 MAX_PROCESSES = 8
 _MAX_RUNS = 1_000
 _MAX_KEPT = 4
-_SCRIPT = Path(code_sandbox.__file__)
+_JAVASCRIPT = (sys.executable, "-I", str(Path(code_sandbox.__file__)))
 
 
 class Ended(Exception):
@@ -49,10 +50,10 @@ class Limits:
 class _Sandbox:
     """One process. Answers are read and questions written through the bare pipes."""
 
-    def __init__(self) -> None:
+    def __init__(self, command: Sequence[str] = _JAVASCRIPT) -> None:
         self._runs = 0
         self._process = subprocess.Popen(
-            [sys.executable, "-I", str(_SCRIPT)],
+            command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -111,9 +112,13 @@ class _Sandbox:
 
 
 class Pool:
-    """Up to MAX_PROCESSES sandboxes; a thread that finds none free waits for one."""
+    """Up to MAX_PROCESSES sandboxes; a thread that finds none free waits for one.
 
-    def __init__(self) -> None:
+    `command` starts a process that speaks the protocol of code_sandbox.
+    """
+
+    def __init__(self, command: Sequence[str] = _JAVASCRIPT) -> None:
+        self._command = command
         self._free = threading.BoundedSemaphore(MAX_PROCESSES)
         self._kept: list[_Sandbox] = []
         self._lock = threading.Lock()
@@ -149,7 +154,7 @@ class Pool:
             if sandbox.is_ready():
                 return sandbox
             sandbox.end()
-        sandbox = _Sandbox()
+        sandbox = _Sandbox(self._command)
         if not sandbox.is_ready():
             raise RuntimeError(f"the sandbox process does not start: {sandbox.end()}")
         return sandbox
