@@ -38,6 +38,8 @@ FINISH_S = 10
 COMPACT_EVERY_S = 600
 SWITCH_INTERVAL_S = 0.0005
 """How long a thread may keep the interpreter from the event loop: a tenth of Python's default."""
+COLLECT_AFTER = (20_000, 20, 20)
+"""Almost nothing here is in cycles: the collector may look less often than each 700 objects."""
 
 Ready = Callable[[], None]
 
@@ -80,6 +82,7 @@ async def _announce(flags: Sequence[asyncio.Event], announce: Ready) -> None:
     # What lives now lives for ever: the collector need not look at it again.
     gc.collect()
     gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)
     announce()
 
 
