@@ -10,9 +10,10 @@ import itertools
 import logging
 import secrets
 
+from eventlog import at_hand
 from eventlog.log import EventLog, LogUnavailable, OffsetOutOfRange, Record
 from ingress.answers import Disconnected, Receive
-from schemas import codec, events, topics
+from schemas import events, topics
 from schemas.errors import Undecodable
 from schemas.topics import REPLIES
 
@@ -112,7 +113,7 @@ class Node:
         if record.key != self.id:
             return
         try:
-            said = codec.decode(record.value).events
+            said = at_hand.decode(record.value).events
         except Undecodable as error:
             _logger.error("replies/%d offset %d left out: %s", self.partition, record.offset, error)
             return

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import assert_never
 
+from eventlog import at_hand
 from eventlog.blobs import Blobs
 from eventlog.definitions import Definitions
 from eventlog.limits import MAX_VALUE_BYTES
@@ -22,7 +23,7 @@ from ingress.requests import Address, Body
 from ingress.results import Results
 from ingress.targets import Target
 from ingress.waiting import Node, Reply, Ticket
-from schemas import codec, events, ids
+from schemas import events, ids
 from schemas.errors import Refused, Retryable
 from schemas.ids import EndpointId, ExecutionId
 from schemas.topics import TRIGGERS
@@ -146,7 +147,7 @@ class Webhooks:
             request_no=ticket.request_no,
             invoke_url=requests.url_of(call.scope, self._public_url),
         )
-        return codec.encode([received])
+        return at_hand.encode([received])
 
     async def _give_up_if_too_large(self, value: bytes, body: Body) -> None:
         """Only headers or a query of megabytes get here: large bodies are in blobs."""

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from eventlog import at_hand
 from eventlog.definitions import Definitions
 from eventlog.log import EventLog, NewRecord, Record
 from processors import admission, replies
@@ -84,7 +85,7 @@ class AdmissionHost:
         self, known: _Partition, record: Record, appends: list[NewRecord]
     ) -> list[events.Event]:
         try:
-            said = codec.decode(record.value).events
+            said = at_hand.decode(record.value).events
         except Undecodable as cause:
             _logger.error("triggers/%d offset %d: %s", record.partition, record.offset, cause)
             appends.append(dead_letter(record, cause))
@@ -158,4 +159,4 @@ def _collect(known: _Partition, partition: int, first_offset: int, record: Recor
 def _admission(event: events.Event) -> NewRecord:
     assert isinstance(event, _DECISIONS)
     key = getattr(event, "instance_id", None) or event.endpoint_id
-    return NewRecord(ADMISSIONS.name, key, codec.encode([event]))
+    return NewRecord(ADMISSIONS.name, key, at_hand.encode([event]))

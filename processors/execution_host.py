@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from eventlog import at_hand
 from eventlog.blobs import BlobMissing, Blobs
 from eventlog.definitions import Definitions
 from eventlog.log import Appended, EventLog, NewRecord, OffsetOutOfRange, Record
@@ -117,7 +118,7 @@ class ExecutionHost:
         appends: list[NewRecord] = []
         for record in records:
             try:
-                said = codec.decode(record.value).events
+                said = at_hand.decode(record.value).events
             except Undecodable as cause:
                 _logger.error("admissions/%d offset %d: %s", partition, record.offset, cause)
                 appends.append(dead_letter(record, cause))

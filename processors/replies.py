@@ -3,8 +3,9 @@
 from collections import defaultdict
 from collections.abc import Iterable
 
+from eventlog import at_hand
 from eventlog.log import NewRecord
-from schemas import codec, events
+from schemas import events
 from schemas.topics import REPLIES
 
 Reply = events.AdmissionDecided | events.ResultReady
@@ -15,4 +16,4 @@ def records_of(replies: Iterable[Reply]) -> list[NewRecord]:
     by_node: defaultdict[str, list[events.Event]] = defaultdict(list)
     for reply in replies:
         by_node[reply.reply_to].append(reply)
-    return [NewRecord(REPLIES.name, node, codec.encode(said)) for node, said in by_node.items()]
+    return [NewRecord(REPLIES.name, node, at_hand.encode(said)) for node, said in by_node.items()]
