@@ -105,12 +105,14 @@ def deploy(
     customer_id = CustomerId(ids.derived("customer", wish.customer))
     name = wish.instance or definition.name
     instance_id = InstanceId(ids.derived("instance", imported.integration_id, customer_id, name))
-    former = catalog.instances.get(instance_id)
-    if former is not None and former.status is Status.REMOVED:
-        former = None
+    known = catalog.instances.get(instance_id)
+    former = None if known is not None and known.status is Status.REMOVED else known
     held = unseal(former.deployed.sealed) if former else {}
     config = _config(definition, wish.config, held.get("config", {}))
     api_keys = _api_keys(definition, wish.api_keys, held.get("api_keys", {}))
+    content = {"config": config, "api_keys": api_keys}
+    latest = known.deployed.revision if known else 0
+    is_same = latest > 0 and content == held
     deployed = events.InstanceDeployed(
         instance_id=instance_id,
         name=name,
@@ -121,9 +123,10 @@ def deploy(
             flow.name: EndpointId(ids.derived("endpoint", instance_id, flow.name))
             for flow in definition.flows
         },
-        sealed=_sealed(seal, {"config": config, "api_keys": api_keys}),
+        sealed=former.deployed.sealed if former and is_same else _sealed(seal, content),
         api_key_hashes={flow: [hash_of(key) for key in keys] for flow, keys in api_keys.items()},
         rate_limit=_rate_limit(wish.rate_limit, former),
+        revision=latest if is_same else latest + 1,
     )
     said = (*imported.said, *_customer(catalog, customer_id, wish.customer), deployed)
     return Deployed(said=said, instance=deployed, api_keys=api_keys)
@@ -200,7 +203,11 @@ def _config(
     definition: Definition, wished: Mapping[str, Any], former: Mapping[str, Any]
 ) -> dict[str, Any]:
     known = {var.key: var for var in definition.config_vars}
-    config = {key: value for key, value in former.items() if key in known}
+    config = {
+        key: _value(known[key], value)
+        for key, value in former.items()
+        if key in known and key not in wished
+    }
     for key, value in wished.items():
         if key not in known:
             listed = ", ".join(map(repr, known)) or "none"

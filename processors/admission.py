@@ -86,6 +86,7 @@ def decide(
         reply_to=event.reply_to,
         request_no=event.request_no,
         invoke_url=event.invoke_url,
+        revision=deployed.revision,
     )
     if event.synchronous or not event.reply_to:
         return [admitted]

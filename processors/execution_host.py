@@ -276,8 +276,8 @@ class ExecutionHost:
             return []
         try:
             value = codec.encode(said, journal.claim)
-        except TypeError as error:
-            said, value = _unencodable(journal, run, said, error)
+        except TypeError:
+            said, value = _unencodable(journal, run, said)
         key = run.admitted.instance_id
         if len(value) <= LARGE_BYTES:
             return [NewRecord(EXECUTIONS.name, key, value, journal.partition)]
@@ -386,13 +386,16 @@ class ExecutionHost:
     def _configuration(
         self, admitted: events.ExecutionAdmitted, definition: Definition
     ) -> Configuration:
-        deployed = self._definitions.catalog.instances[admitted.instance_id].deployed
-        key = (deployed.sealed, admitted.integration_id, admitted.version)
+        catalog = self._definitions.catalog
+        deployed = catalog.instances[admitted.instance_id].deployed
+        revision = (admitted.instance_id, admitted.revision)
+        sealed = catalog.configurations.get(revision, deployed.sealed)
+        key = (sealed, admitted.integration_id, admitted.version)
         if key not in self._configurations:
             if len(self._configurations) >= 10_000:
                 self._configurations.clear()
             self._configurations[key] = configuration.configured(
-                self._master_key.unseal(deployed.sealed), definition
+                self._master_key.unseal(sealed), definition
             )
         return self._configurations[key]
 
@@ -427,11 +430,21 @@ def _write(journal: _Journal, admitted: events.ExecutionAdmitted, change: Change
 
 
 def _unencodable(
-    journal: _Journal, run: Run, said: Sequence[events.Event], error: TypeError
+    journal: _Journal, run: Run, said: Sequence[events.Event]
 ) -> tuple[list[events.Event], bytes]:
-    """What stays of a run one of whose values JSON cannot hold: its start, and its failure."""
-    kept: list[events.Event] = [e for e in said if isinstance(e, events.ExecutionStarted)]
-    message = f"a step's result cannot be written as JSON: {error}"
-    kept.append(events.ExecutionFailed(execution_id=run.admitted.execution_id, error=message))
+    """What stays of a run one of whose values JSON cannot hold: all before it, and its failure."""
+    kept: list[events.Event] = []
+    for event in said:
+        try:
+            codec.encode([event])
+        except TypeError as error:
+            result = getattr(event, "result", None)
+            where = values.unfit(result) or str(error)
+            message = f"a step's result cannot be written as JSON: {where}"
+            step = getattr(event, "step", "")
+            execution_id = run.admitted.execution_id
+            kept.append(events.ExecutionFailed(execution_id=execution_id, error=message, step=step))
+            break
+        kept.append(event)
     run.ended = True
     return kept, codec.encode(kept, journal.claim)

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from processors.actions import Action, Change, Context, Outcome, Runs, StepError
 from processors.cleaning import clean
 from processors.payload import API_KEYS
+from processors.recorded_inputs import recorded
 from schemas import events
 from schemas import inputs as step_inputs
 from schemas.definitions import Flow, Step
@@ -136,6 +137,8 @@ class Run:
     said: list[events.Event] = field(default_factory=list)
     ended: bool = False
     _results: dict[str, dict[str, Value]] = field(default_factory=dict)
+    _given: dict[str, Value] | None = None
+    """What the log keeps of the inputs of the step that was last given some."""
     _last: Outcome = field(default_factory=Outcome)
     _since_pause: int = 0
     _walk: Generator[Effect, Performed | None, None] | None = None
@@ -171,6 +174,7 @@ class Run:
     ) -> Generator[Effect, Performed | None, _Signal]:
         for step in steps:
             outcome = yield from self._step(step, loop_path)
+            given = self._given
             if outcome.stop is not None:
                 return _Signal.STOP
             if outcome.breaks_loop:
@@ -181,7 +185,7 @@ class Run:
                     if signal is not _Signal.GO_ON:
                         return signal
             if outcome.iterations is not None:
-                signal = yield from self._loop(step, loop_path, outcome.iterations)
+                signal = yield from self._loop(step, loop_path, outcome.iterations, given)
                 if signal is _Signal.STOP:
                     return signal
             if self._since_pause >= EVENTS_BETWEEN_PAUSES:
@@ -190,7 +194,11 @@ class Run:
         return _Signal.GO_ON
 
     def _loop(
-        self, step: Step, loop_path: str, iterations: Sequence[tuple[Value, Value]]
+        self,
+        step: Step,
+        loop_path: str,
+        iterations: Sequence[tuple[Value, Value]],
+        given: dict[str, Value] | None,
     ) -> Generator[Effect, Performed | None, _Signal]:
         known = self.recorded.get((step.key, loop_path))
         if known is not None and known.succeeded is not None:
@@ -212,6 +220,7 @@ class Run:
                 self._since_pause = 0
                 yield Pause()
         self._forget(step)
+        self._given = given
         self._succeed(step, loop_path, Outcome(result=gathered), 1, None)
         return _Signal.GO_ON
 
@@ -258,6 +267,7 @@ class Run:
         attempt: int,
         known: Recorded | None,
     ) -> Generator[Effect, Performed | None, Performed]:
+        self._given = None
         if action is None:
             return self._error(
                 f"component {step.component!r} has no action {step.action!r} here, "
@@ -275,6 +285,8 @@ class Run:
                 return self._inline(action, cleaned, context)
         except StepError as error:
             return self._error(str(error))
+        except Exception as error:  # noqa: BLE001  # a component's bug fails its own step only
+            return self._error(f"{type(error).__name__}: {error}")
         if action.touches_world and not (known is not None and known.scheduled):
             self._say(
                 events.StepScheduled(
@@ -303,6 +315,7 @@ class Run:
             name: step_inputs.resolve(given, self._results, self.config)
             for name, given in step.inputs.items()
         }
+        self._given = recorded(step.inputs, resolved, self.secrets)
         return clean(action, resolved)
 
     def _repeat(
@@ -383,11 +396,12 @@ class Run:
                 status=outcome.status,
                 started_at=performed.started_at if performed is not None and timed else None,
                 ended_at=performed.ended_at if performed is not None and timed else None,
+                inputs=self._given,
             )
         )
 
     def _change(self, step: Step, change: Change) -> None:
-        size_bytes = len(dump(change.value))
+        size_bytes = self._size_bytes(step, change)
         if size_bytes > MAX_STATE_BYTES:
             problem = f"the value at {change.key!r} has {size_bytes} bytes"
             message = f"step {step.name!r}: {problem}; {MAX_STATE_BYTES} are allowed"
@@ -406,6 +420,14 @@ class Run:
             )
         )
 
+    def _size_bytes(self, step: Step, change: Change) -> int:
+        try:
+            # The event nests what is in it a few levels deeper than this.
+            return len(dump([[[[[[[[change.value]]]]]]]])) - 16
+        except NotSerializable as error:
+            message = f"step {step.name!r}: the value at {change.key!r} cannot be kept: {error}"
+            raise _FlowFailed(step.key, message) from error
+
     def _failure(
         self, step: Step, loop_path: str, attempt: int, performed: Performed
     ) -> events.StepFailed:
@@ -420,6 +442,7 @@ class Run:
             or (policy.handler == "retry" and policy.ignore_final_error),
             started_at=performed.started_at,
             ended_at=performed.ended_at,
+            inputs=self._given,
         )
         self._say(failed)
         return failed

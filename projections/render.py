@@ -82,6 +82,7 @@ def step(row: Row[Any], names: Mapping[str, str]) -> shapes.Step:
         "loopPath": row.loop_path,
         "attempt": row.attempt,
         "branch": row.branch,
+        "inputs": None if row.inputs is None else orjson.loads(row.inputs),
         "result": _result(row),
         "error": row.error,
         "startedAt": _iso(row.started_at),

@@ -75,6 +75,7 @@ class StepRow:
     error: str | None = None
     started_at: int | None = None
     ended_at: int | None = None
+    inputs: str | None = None
 
 
 @dataclass(slots=True)

@@ -38,7 +38,11 @@ class Summary(TypedDict):
 
 
 class Step(TypedDict):
-    """One run of a step, at its latest attempt. `result` is `{"blob": key}` where a blob has it."""
+    """One run of a step, at its latest attempt. `result` is `{"blob": key}` where a blob has it.
+
+    `inputs` are those that the definition does not spell out, by name: values, bytes in base64;
+    `{"$configVar": key}`; and `{"$omitted": {"bytes", "sha256"}}` for what is long.
+    """
 
     key: str
     name: str
@@ -46,6 +50,7 @@ class Step(TypedDict):
     loopPath: str
     attempt: int
     branch: str | None
+    inputs: dict[str, Any] | None
     result: Any
     error: str | None
     startedAt: str | None

@@ -1,8 +1,8 @@
 """The tables of the views, as SQLAlchemy Core metadata for SQLite and PostgreSQL.
 
 Columns that end in `_at` are instants: microseconds since 1970-01-01 UTC. Ids are UUID texts.
-`request`, `result` and `fold_state` are JSON texts. Nothing here is a source of truth: a change of
-the tables raises VERSION, which drops and refolds them.
+`request`, `result`, `inputs` and `fold_state` are JSON texts. Nothing here is a source of truth: a
+change of the tables raises VERSION, which drops and refolds them.
 """
 
 from typing import Any
@@ -142,6 +142,7 @@ STEP_RESULTS = Table(
     _text("error"),
     _number("started_at"),
     _number("ended_at"),
+    _text("inputs"),
 )
 
 LOG_LINES = Table(

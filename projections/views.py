@@ -243,6 +243,7 @@ def _succeeded(event: events.StepSucceeded, at: int, position: int, changes: Cha
         row.error = None
         row.started_at = at if event.started_at is None else event.started_at
         row.ended_at = at if event.ended_at is None else event.ended_at
+        row.inputs = _json_or_none(event.inputs)
 
 
 def _failed(event: events.StepFailed, at: int, position: int, changes: Changes) -> None:
@@ -253,6 +254,7 @@ def _failed(event: events.StepFailed, at: int, position: int, changes: Changes) 
         row.error = _storable(event.error)
         row.started_at = at if event.started_at is None else event.started_at
         row.ended_at = at if event.ended_at is None else event.ended_at
+        row.inputs = _json_or_none(event.inputs)
 
 
 def _logged(event: events.LogWritten, at: int, position: int, changes: Changes) -> None:
@@ -279,6 +281,10 @@ def _open_step(event: _StepEvent, position: int, changes: Changes) -> StepRow | 
         row = changes.steps[key] = StepRow(*key, position, StepStatus.RUNNING, event.attempt)
         return row
     return row if row.status in OPEN_STEP else None
+
+
+def _json_or_none(value: Any) -> str | None:
+    return None if value is None else orjson.dumps(value).decode()
 
 
 def _storable(text: str) -> str:

@@ -131,7 +131,17 @@ def _merge_execution(upsert: _Upsert) -> _Upsert:
 def _merge_step(upsert: _Upsert) -> _Upsert:
     """The latest attempt replaces earlier ones; a run that has come to an end stays as it is."""
     known, given = tables.STEP_RESULTS.c, upsert.excluded
-    replaced = ("status", "attempt", "branch", "result", "tagged", "blob", "error", "ended_at")
+    replaced = (
+        "status",
+        "attempt",
+        "branch",
+        "result",
+        "tagged",
+        "blob",
+        "error",
+        "ended_at",
+        "inputs",
+    )
     merged = {name: given[name] for name in replaced}
     merged["started_at"] = func.coalesce(given.started_at, known.started_at)
     open_step = known.status.in_([_literal(status) for status in OPEN_STEP])

@@ -92,6 +92,8 @@ class Catalog:
     latest: dict[IntegrationId, int] = field(default_factory=dict)
     customers: dict[CustomerId, events.CustomerRegistered] = field(default_factory=dict)
     instances: dict[InstanceId, Instance] = field(default_factory=dict)
+    configurations: dict[tuple[InstanceId, int], str] = field(default_factory=dict)
+    """What was sealed for each revision of an instance's configuration."""
     _statuses: dict[InstanceId, Status] = field(default_factory=dict)
     """Also of instances whose deployment comes later: compaction may leave that order."""
     _endpoints: dict[EndpointId, tuple[InstanceId, str]] = field(default_factory=dict)
@@ -170,6 +172,7 @@ class Catalog:
         if known is not None:
             self._close(known.deployed)
         self.instances[event.instance_id] = Instance(event, status)
+        self.configurations[(event.instance_id, event.revision)] = event.sealed
         self._open(event)
 
     def _open(self, deployed: events.InstanceDeployed) -> None:
@@ -204,8 +207,9 @@ def topic_key(event: events.Event) -> str:
             return f"integration/{event.integration_id}/{event.version}"
         case events.CustomerRegistered():
             return f"customer/{event.customer_id}"
-        case events.InstanceDeployed():
-            return f"instance/{event.instance_id}"
+        case events.InstanceDeployed(revision=revision):
+            # Each revision has a key of its own, so that compaction keeps every configuration.
+            return f"instance/{event.instance_id}" + (f"/{revision}" if revision else "")
         case events.InstancePaused() | events.InstanceResumed() | events.InstanceRemoved():
             return f"instance/{event.instance_id}/status"
         case _:

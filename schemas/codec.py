@@ -48,7 +48,10 @@ def encode(said: Sequence[events.Event], claim: int | None = None) -> bytes:
     body: Fields = {"v": VERSION, "events": [(events.WIRE_NAMES[type(e)], e) for e in said]}
     if claim is not None:
         body["claim"] = claim
-    return orjson.dumps(body)
+    try:
+        return orjson.dumps(body)
+    except TypeError:
+        return orjson.dumps(body, option=orjson.OPT_NON_STR_KEYS)
 
 
 def decode(value: bytes) -> Envelope:

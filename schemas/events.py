@@ -157,6 +157,8 @@ class InstanceDeployed:
     `sealed` holds the configuration and the API keys, encrypted (schemas.secrets); `rate_limit` is
     how many requests each endpoint admits in any second. Where `endpoint_type` is not
     flow_specific, all flows have the one endpoint of the instance or of the integration.
+    `revision` counts the configurations of the instance from 1: a deployment that changes nothing
+    in `sealed` has that of the former one.
     """
 
     instance_id: InstanceId
@@ -169,6 +171,7 @@ class InstanceDeployed:
     api_key_hashes: dict[str, list[str]] = field(default_factory=dict)
     rate_limit: int = 50
     endpoint_type: str = "flow_specific"
+    revision: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -278,7 +281,8 @@ class ExecutionAdmitted:
     """`trigger_partition` and `trigger_offset` are the position of the cause on `triggers`.
 
     `received_at` is the append time of the trigger, which the rate limit counts. `invoked_by` is
-    the execution that started this one; `change` the deployment or removal that did.
+    the execution that started this one; `change` the deployment or removal that did. `revision` is
+    that of the instance's configuration then, 0 where an earlier release did not count.
 
     With `preprocess`, `flow` is the preprocess flow, and FlowDispatched says what follows. Of a
     shared endpoint that flow belongs to no customer: `instance_id` is then the integration's own
@@ -308,6 +312,7 @@ class ExecutionAdmitted:
     continues: bool = False
     idempotency_key: str = ""
     fingerprint: str = ""
+    revision: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -470,7 +475,8 @@ class StepSucceeded:
 
     `loop_path` is `loop[3].inner[0]` for a step in loops, empty at the root; `branch` the branch
     that the step chose; `status` the HTTP status that it chose for a synchronous answer. The
-    instants are those of the effect; null means the record's own. `kept` is what a trigger said
+    instants are those of the effect; null means the record's own. `inputs` are those that
+    the definition does not spell out (processors.recorded_inputs); `kept` is what a trigger said
     that is acted on later (processors.trigger_results).
     """
 
@@ -485,6 +491,7 @@ class StepSucceeded:
     blob: str | None = None
     started_at: Instant | None = None
     ended_at: Instant | None = None
+    inputs: Any = None
     kept: Any = None
     sequence: int = 0
 
@@ -501,6 +508,7 @@ class StepFailed:
     ignored: bool = False
     started_at: Instant | None = None
     ended_at: Instant | None = None
+    inputs: Any = None
     sequence: int = 0
 
 

@@ -14,6 +14,10 @@ import orjson
 
 Value = Any
 
+MAX_DEPTH = 240
+"""orjson takes 254 levels, of which an event needs some for itself."""
+_SHOWN = 100
+
 _TAGS = frozenset(("$bytes", "$dict"))
 
 
@@ -54,6 +58,32 @@ def to_text(value: Value) -> str:
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e21:
         return str(int(value))
     return dump(value).decode()
+
+
+def unfit(value: Value) -> str:
+    """Where and why `value` cannot stand on the log; empty where it can."""
+    pending: list[tuple[Value, str, int]] = [(value, "", 0)]
+    while pending:
+        inner, path, depth = pending.pop()
+        if depth > MAX_DEPTH:
+            return f"more than {MAX_DEPTH} levels at {path[:_SHOWN]}…"
+        if isinstance(inner, dict):
+            pending += [(one, f"{path}.{key}", depth + 1) for key, one in inner.items()]
+        elif isinstance(inner, list | tuple):
+            pending += [(one, f"{path}[{index}]", depth + 1) for index, one in enumerate(inner)]
+        elif problem := _unfit_leaf(inner):
+            return f"{problem} at {path or 'the root'}"
+    return ""
+
+
+def _unfit_leaf(value: Value) -> str:
+    if isinstance(value, bytes | bytearray):
+        return ""
+    try:
+        orjson.dumps(value)
+    except TypeError as error:
+        return f"{type(value).__name__}: {error}"
+    return ""
 
 
 def _bytes_as_base64(value: Any) -> str:

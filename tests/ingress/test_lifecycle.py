@@ -7,7 +7,7 @@ import pytest
 from ingress import lifecycle
 from ingress.lifecycle import Wish
 from schemas import events
-from schemas.catalog import Catalog, Status
+from schemas.catalog import Catalog, Status, topic_key
 from schemas.errors import Refused
 from schemas.ids import InstanceId
 from schemas.secrets import hash_of
@@ -118,6 +118,31 @@ def test_a_redeployment_keeps_what_it_does_not_mention() -> None:
         "api_keys": {"Main": ["the-key"]},
     }
     assert again.instance.rate_limit == 7
+
+
+def test_revisions_count_the_configurations_of_an_instance() -> None:
+    catalog = Catalog()
+    first, _ = deployed(catalog, CONFIGURED, config={"Region": "us"}, api_keys={"Main": ["k1"]})
+    same, _ = deployed(catalog, CONFIGURED + "description: new\n", config={"Region": "us"})
+    other, _ = deployed(catalog, CONFIGURED, api_keys={"Main": ["k2"]})
+    assert [done.instance.revision for done in (first, same, other)] == [1, 1, 2]
+    assert same.instance.sealed == first.instance.sealed
+    instance_id = first.instance.instance_id
+    former = KEY.unseal(catalog.configurations[(instance_id, 1)])
+    assert former["api_keys"] == {"Main": ["k1"]}
+    keys = [topic_key(done.instance) for done in (first, same, other)]
+    assert (keys[0] == keys[1], keys[0] == keys[2]) == (True, False)
+    catalog.apply([events.InstanceRemoved(instance_id=instance_id)])
+    assert deployed(catalog, CONFIGURED)[0].instance.revision == 3
+
+
+def test_a_kept_value_that_does_not_fit_the_new_definition_is_refused() -> None:
+    catalog = Catalog()
+    deployed(catalog, CONFIGURED, config={"Zone": "eu"})
+    retyped = CONFIGURED.replace("key: Zone, dataType: string", "key: Zone, dataType: number")
+    with pytest.raises(Refused, match="Zone must be a number"):
+        deployed(catalog, retyped)
+    deployed(catalog, retyped, config={"Zone": "5"})
 
 
 def test_a_redeployment_drops_what_the_definition_no_longer_has() -> None:

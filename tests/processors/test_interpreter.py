@@ -1,6 +1,7 @@
 """The flow engine: flows walked by hand, and the law that a crash at any point changes nothing."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +16,7 @@ from schemas.definitions import (
     Entry,
     ErrorConfig,
     Flow,
+    Input,
     Literal,
     Reference,
     Step,
@@ -200,6 +202,69 @@ def test_a_step_is_tried_again_as_often_as_it_says_with_growing_delays() -> None
         effect = run.advance(failing(effect) if isinstance(effect, Perform) else None, Instant(2))
     assert delays == [3, 6]
     assert isinstance(run.said[-1], events.ExecutionFailed)
+
+
+def given_to(said: list[events.Event]) -> dict[str, object]:
+    """The inputs that the log keeps, by step and loop path."""
+    steps = (events.StepSucceeded, events.StepFailed)
+    return {e.step + e.loop_path: e.inputs for e in said if isinstance(e, steps)}
+
+
+def test_steps_say_what_they_were_given_beyond_the_definition() -> None:
+    amount: dict[str, Input] = {
+        "keyInput": Literal("n"),
+        "amountInput": Reference("outer", "index", ()),
+    }
+    inner = replace(count("count"), inputs=amount)
+    outer = replace(
+        loop("outer", 2, inner), inputs={"iterationCount": Reference("trigger", "results", ("n",))}
+    )
+    run = run_of((outer,), {})
+    run.payload = {"n": 2}
+    assert given_to(walk(run)) == {
+        "trigger": None,
+        "countouter[0]": {"amountInput": 0},
+        "countouter[1]": {"amountInput": 1},
+        "outer": {"iterationCount": 2},
+    }
+
+
+def test_a_failed_step_says_what_it_was_given() -> None:
+    over = Step(
+        key="l",
+        name="L",
+        component="loop",
+        action="loopOverItems",
+        inputs={"items": Reference("trigger", "results", ("body", "data", "a"))},
+    )
+    said = walk(run_of((over,), {}))
+    assert given_to(said)["l"] == {"items": 1}
+    assert kinds(said)[-1] == "ExecutionFailed"
+
+
+BROKEN = Action(
+    component="test", key="broken", label="A bug", perform=lambda inputs, context: inputs["gone"]
+)
+
+
+def test_a_bug_of_a_component_fails_its_own_step_only() -> None:
+    policy = ErrorConfig(handler="ignore")
+    steps = (touch("bad", "broken", error_config=policy), count("after"))
+    run = run_of(steps, {})
+    run.find = lambda component, action: BROKEN if action == "broken" else find(component, action)
+    said = walk(run)
+    [failed] = [e for e in said if isinstance(e, events.StepFailed)]
+    assert (failed.error, failed.ignored) == ("KeyError: 'gone'", True)
+    assert kinds(said)[-1] == "ExecutionCompleted"
+
+
+def test_a_value_that_cannot_be_kept_fails_the_step_that_wrote_it() -> None:
+    state: dict[tuple[Scope, str], Value] = {(Scope.CROSS_FLOW, "n"): 2**64 - 1}
+    said = walk(run_of((count("count"),), state))
+    failed = said[-1]
+    assert isinstance(failed, events.ExecutionFailed)
+    assert "step 'count': the value at 'n' cannot be kept" in failed.error
+    assert state == {(Scope.CROSS_FLOW, "n"): 2**64 - 1}
 
 
 def test_an_action_that_is_not_there_fails_by_name_when_it_is_reached() -> None:

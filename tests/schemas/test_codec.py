@@ -152,13 +152,20 @@ def test_a_record_that_lacks_a_needed_field_is_undecodable(
         codec.decode(record(events.WIRE_NAMES[type(event)], fields))
 
 
+def _as_written(understood: Any, written: Any) -> Any:
+    """Without the fields that came later, also in what is nested."""
+    if not isinstance(understood, dict) or not isinstance(written, dict):
+        return understood
+    return {key: _as_written(understood.get(key), written[key]) for key in written}
+
+
 @pytest.mark.parametrize(("name", "sample"), SAMPLES, ids=[name for name, _ in SAMPLES])
 def test_old_records_decode_for_ever(name: str, sample: bytes) -> None:
     (event,) = codec.decode(sample).events
     assert events.WIRE_NAMES[type(event)] == name
     written = orjson.loads(sample)["events"][0][1]
     understood = dataclasses.asdict(event)
-    assert {key: understood[key] for key in written} == written
+    assert _as_written(understood, written) == written
 
 
 def test_every_event_has_an_old_record() -> None:

@@ -55,6 +55,27 @@ def test_tuples_come_back_as_lists_and_keys_as_texts() -> None:
     assert values.from_json(content, tagged) == {"1": [b"a", "b"]}
 
 
+@pytest.mark.parametrize(
+    ("value", "where"),
+    [
+        ({"a": [1, 2**64]}, "int: Integer exceeds 64-bit range at .a[1]"),
+        ({1, 2}, "set: Type is not JSON serializable: set at the root"),
+        (["\ud800"], "at [0]"),
+        ({"a": b"x", "b": [None, 1.5, True]}, ""),
+    ],
+)
+def test_what_the_log_cannot_hold_is_found(value: Any, where: str) -> None:
+    found = values.unfit(value)
+    assert found.endswith(where)
+    assert bool(found) == bool(where)
+
+
+def test_what_is_nested_too_deep_or_in_a_circle_is_found() -> None:
+    circle: list[Any] = []
+    circle += [circle, circle]
+    assert values.unfit(circle).startswith("more than 240 levels at [1][1]")
+
+
 def test_what_json_cannot_hold_beside_bytes_is_named_with_its_place() -> None:
     with pytest.raises(values.NotSerializable, match=r"set at \.a\[1\]"):
         values.to_json({"a": [b"", {1, 2}]})

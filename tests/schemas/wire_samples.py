@@ -228,6 +228,31 @@ SAMPLES: tuple[tuple[str, bytes], ...] = (
         b'"result":1,"sequence":3}]]}',
     ),
     (
+        "instance.deployed",
+        b'{"v":1,"events":[["instance.deployed",{"instance_id":"instance id","name":"name"'
+        b',"integration_id":"integration id","version":7,"customer_id":"customer id","endp'
+        b'oints":{"Main":"e1"},"sealed":"sealed","revision":3}]]}',
+    ),
+    (
+        "execution.admitted",
+        b'{"v":1,"events":[["execution.admitted",{"execution_id":"execution id","trigger_p'
+        b'artition":17,"trigger_offset":14,"received_at":1700000000000011,"endpoint_id":"e'
+        b'ndpoint id","instance_id":"instance id","customer_id":"customer id","integration'
+        b'_id":"integration id","version":7,"flow":"flow","request":{"method":"POST","path'
+        b'":"","headers":[],"query":[],"body":"","encoding":"text","body_bytes":0,"content'
+        b'_type":""},"synchronous":false,"reply_to":"","request_no":0,"revision":3}]]}',
+    ),
+    (
+        "step.succeeded",
+        b'{"v":1,"events":[["step.succeeded",{"execution_id":"execution id","step":"step",'
+        b'"result":1,"inputs":{"url":"https://e.test","connection":{"$configVar":"Shop"}}}]]}',
+    ),
+    (
+        "step.failed",
+        b'{"v":1,"events":[["step.failed",{"execution_id":"execution id","step":"step","er'
+        b'ror":"error","inputs":{"data":{"$omitted":{"bytes":9000,"sha256":"ab"}}}}]]}',
+    ),
+    (
         "step.failed",
         b'{"v":1,"events":[["step.failed",{"execution_id":"execution id","step":"step","er'
         b'ror":"error","sequence":3}]]}',

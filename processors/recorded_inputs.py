@@ -1,0 +1,91 @@
+"""Recorded inputs: what a step's event keeps of the inputs that the step was given; pure.
+
+Takes in the inputs as the definition has them and as they were resolved; gives out a JSON object
+for the log, or None where the definition says it all. What is literal is not kept, because the
+execution's version of the definition has it; nor the value of a config variable, because its
+version of the configuration has that, sealed. Secrets within texts are hidden. Of a value that is
+long the log keeps how long, and a digest by which two can be compared: most are earlier results.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import orjson
+
+from schemas.definitions import Complex, ConfigVar, Entry, Input, Item, Literal, Pair
+from schemas.secrets import hide
+from schemas.values import NotSerializable, Value, dump
+
+MAX_INPUT_BYTES = 4096
+MAX_INPUTS_BYTES = 32 * 1024
+CONFIG_VAR = "$configVar"
+OMITTED = "$omitted"
+
+
+def recorded(
+    given: Mapping[str, Input], resolved: Mapping[str, Value], secrets: Iterable[str]
+) -> dict[str, Any] | None:
+    """`{input: value}`, `{"$configVar": key}` or `{"$omitted": {"bytes", "sha256"}}` for a value.
+
+    Bytes are base64 texts, named entries of a complex input `[name, value]`.
+    """
+    kept: dict[str, Any] = {}
+    room = MAX_INPUTS_BYTES
+    for key, one in given.items():
+        if one.__class__ is Literal:
+            continue
+        if isinstance(one, ConfigVar):
+            if one.key:
+                kept[key] = {CONFIG_VAR: one.key}
+        elif not isinstance(one, Complex) or _varies(one.items):
+            value = resolved[key]
+            if secrets or isinstance(one, Complex):
+                value = _hidden(value, secrets)
+            kept[key], size = _short(value, min(room, MAX_INPUT_BYTES))
+            room -= size
+    return kept or None
+
+
+def _varies(items: Iterable[Item]) -> bool:
+    """Whether anything in a complex input is not written out in the definition."""
+    for item in items:
+        if isinstance(item, Entry):
+            parts = [part for part in item if part is not None]
+            if any(_is_variable(part) for part in parts):
+                return True
+        elif not isinstance(item, str) and _varies(item):
+            return True
+    return False
+
+
+def _is_variable(given: Input) -> bool:
+    if isinstance(given, Complex):
+        return _varies(given.items)
+    return not isinstance(given, Literal)
+
+
+def _short(value: Value, limit: int) -> tuple[Any, int]:
+    """The value for the log, and how many bytes it takes there."""
+    try:
+        # The event nests what is in it a few levels deeper than this.
+        content = dump([[[[[[[[value]]]]]]]])[8:-8]
+    except NotSerializable as error:
+        return {OMITTED: {"reason": str(error)}}, 0
+    if len(content) <= limit:
+        return orjson.loads(content), len(content)
+    digest = hashlib.sha256(content).hexdigest()
+    return {OMITTED: {"bytes": len(content), "sha256": digest}}, 0
+
+
+def _hidden(value: Value, secrets: Iterable[str]) -> Value:
+    """`value` without secrets, a Pair as a list of two."""
+    if isinstance(value, str):
+        return hide(value, secrets)
+    if isinstance(value, Pair):
+        return [hide(value.name, secrets), _hidden(value.value, secrets)]
+    if isinstance(value, list | tuple):
+        return [_hidden(inner, secrets) for inner in value]
+    if isinstance(value, dict):
+        return {key: _hidden(inner, secrets) for key, inner in value.items()}
+    return value

@@ -1,0 +1,74 @@
+"""Recorded inputs: what the log keeps of what a step was given, and what it never does."""
+
+from typing import Any
+
+import orjson
+from hypothesis import given
+from hypothesis import strategies as st
+
+from processors.recorded_inputs import MAX_INPUT_BYTES, MAX_INPUTS_BYTES, recorded
+from schemas.definitions import Complex, ConfigVar, Entry, Input, Literal, Pair, Reference, Template
+
+RESULT = Reference("get", "results", ())
+
+
+def of(given: Input, value: Any, secrets: frozenset[str] = frozenset()) -> Any:
+    kept = recorded({"input": given}, {"input": value}, secrets)
+    return None if kept is None else kept["input"]
+
+
+def test_what_the_definition_spells_out_is_not_kept() -> None:
+    words = Complex((Entry(Literal("a"), Literal("b")), ("and", Entry(None, Literal("c")))))
+    assert of(Literal("x"), "x") is None
+    assert of(words, [Pair("a", "b")]) is None
+
+
+def test_references_and_templates_are_kept_as_resolved() -> None:
+    assert of(RESULT, {"a": [1, None]}) == {"a": [1, None]}
+    assert of(Template(("n ", RESULT)), "n 5") == "n 5"
+    assert of(RESULT, b"hi") == "aGk="
+    pairs = Complex((Entry(Literal("a"), RESULT), Entry(Literal("b"), Literal("c"))))
+    assert of(pairs, [Pair("a", 1), Pair("b", "c")]) == [["a", 1], ["b", "c"]]
+    tree = Complex((Entry(Literal("Yes"), Complex(("and", ("equal", Entry(None, RESULT))))),))
+    assert of(tree, [Pair("Yes", ["and", ["equal", 1]])]) == [["Yes", ["and", ["equal", 1]]]]
+
+
+def test_a_config_variable_is_kept_by_its_key_alone() -> None:
+    assert of(ConfigVar("Shop"), {"password": "s3cret"}) == {"$configVar": "Shop"}
+    assert of(ConfigVar(""), None) is None
+
+
+def test_secrets_are_hidden_wherever_they_stand() -> None:
+    secrets = frozenset({"s3cret"})
+    value = {"a": ["x s3cret y"], "b": {"c": "s3cret"}}
+    assert of(RESULT, value, secrets) == {"a": ["x *** y"], "b": {"c": "***"}}
+    pairs = Complex((Entry(Literal("auth"), RESULT),))
+    assert of(pairs, [Pair("auth", "Bearer s3cret")], secrets) == [["auth", "Bearer ***"]]
+
+
+def test_of_long_values_size_and_digest_are_kept() -> None:
+    first, again = (of(RESULT, "x" * MAX_INPUT_BYTES) for _ in range(2))
+    other = of(RESULT, "y" * MAX_INPUT_BYTES)
+    assert first == again != other
+    assert first["$omitted"]["bytes"] == MAX_INPUT_BYTES + 2
+
+
+def test_of_what_json_cannot_hold_the_reason_is_kept() -> None:
+    assert "$omitted" in of(RESULT, 2**70)
+    deep: Any = []
+    for _ in range(250):
+        deep = [deep]
+    assert "$omitted" in of(RESULT, deep)
+
+
+JSON = st.recursive(
+    st.none() | st.integers(-(2**63), 2**64 - 1) | st.text() | st.binary(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(st.dictionaries(st.text(), JSON))
+def test_whatever_is_kept_is_json_and_bounded(values: dict[str, Any]) -> None:
+    kept = recorded(dict.fromkeys(values, RESULT), values, frozenset())
+    size = len(orjson.dumps(kept))
+    assert size <= MAX_INPUTS_BYTES + 200 * len(values) + sum(map(len, values)) * 6 + 4
