@@ -196,6 +196,10 @@ class Context:
         kept = self.state(Scope.FLOW).get(POLLING_KEY)
         return kept if isinstance(kept, Mapping) else {}
 
+    def invoked(self, index: int) -> ids.ExecutionId:
+        """The id of the execution that this step starts as number `index` of its `invokes`."""
+        return ids.invocation_of(self.idempotency_key, index)
+
     @property
     def idempotency_key(self) -> str:
         """Derived when asked for: most steps have nobody to send it to."""

@@ -34,8 +34,10 @@ INITIAL = State()
 
 
 def evolve(state: State, event: events.Event) -> State:
-    """Collect what was admitted."""
-    if not isinstance(event, events.ExecutionAdmitted):
+    """Collect what was admitted of what came from outside."""
+    if not isinstance(event, events.ExecutionAdmitted) or event.invoked_by is not None:
+        return state
+    if event.change is not None:
         return state
     at = event.received_at
     older, recent = state.admitted_at, state.recent

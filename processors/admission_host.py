@@ -13,7 +13,7 @@ from typing import Any
 from eventlog import at_hand
 from eventlog.definitions import Definitions
 from eventlog.log import EventLog, NewRecord, Record
-from processors import admission, replies
+from processors import admission, invocations, lifecycle_triggers, replies
 from processors.dead_letters import dead_letter
 from schemas import codec, events
 from schemas.errors import Undecodable
@@ -25,7 +25,12 @@ CLOCKS_APART = Instant(5 * SECOND)
 """How far the append times of two partitions may disagree (several brokers, several clocks)."""
 
 _BEGINNING = Instant(0)
-_DECISIONS = events.ExecutionAdmitted | events.TriggerRefused | events.CallsRefused
+_DECISIONS = (
+    events.ExecutionAdmitted
+    | events.TriggerRefused
+    | events.CallsRefused
+    | events.LifecycleHappened
+)
 _logger = logging.getLogger(__name__)
 
 
@@ -92,6 +97,9 @@ class AdmissionHost:
             return []
         decided: list[events.Event] = []
         for event in said:
+            if isinstance(event, events.FlowInvoked | events.LifecycleHappened):
+                decided.append(await self._decide_inner(known, record, event))
+                continue
             if not isinstance(event, events.WebhookReceived | events.CallsRefused):
                 continue
             catalog = self._definitions.catalog
@@ -112,6 +120,25 @@ class AdmissionHost:
             known.states[event.endpoint_id] = state
             decided += new
         return decided
+
+    async def _decide_inner(
+        self,
+        known: _Partition,
+        record: Record,
+        event: events.FlowInvoked | events.LifecycleHappened,
+    ) -> events.Event:
+        """What comes from within has no limit, but has to see its deployment."""
+        catalog = self._definitions.catalog
+        is_change = isinstance(event, events.LifecycleHappened)
+        if is_change or event.instance_id not in catalog.instances:
+            await self._definitions.read_to_end()
+        known.latest = max(known.latest, record.at)
+        partition, offset, now = record.partition, record.offset, known.latest
+        if isinstance(event, events.LifecycleHappened):
+            return lifecycle_triggers.decide(
+                event, now, catalog=catalog, partition=partition, offset=offset
+            )
+        return invocations.decide(event, now, catalog=catalog, partition=partition, offset=offset)
 
     async def _recover(self, partition: int, first: Record) -> _Partition:
         known = _Partition()
@@ -150,13 +177,17 @@ def _collect(known: _Partition, partition: int, first_offset: int, record: Recor
             continue
         if event.trigger_partition != partition:
             continue
-        state = known.states.get(event.endpoint_id, admission.INITIAL)
-        known.states[event.endpoint_id] = admission.evolve(state, event)
+        if not isinstance(event, events.LifecycleHappened):
+            state = known.states.get(event.endpoint_id, admission.INITIAL)
+            known.states[event.endpoint_id] = admission.evolve(state, event)
         if event.trigger_offset >= first_offset:
             known.decided.add(event.trigger_offset)
 
 
 def _admission(event: events.Event) -> NewRecord:
     assert isinstance(event, _DECISIONS)
-    key = getattr(event, "instance_id", None) or event.endpoint_id
+    if isinstance(event, events.LifecycleHappened):
+        key: str = event.instance_id
+    else:
+        key = getattr(event, "instance_id", None) or event.endpoint_id
     return NewRecord(ADMISSIONS.name, key, at_hand.encode([event]))

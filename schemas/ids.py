@@ -73,3 +73,8 @@ def execution_of(trigger_partition: int, trigger_offset: int) -> ExecutionId:
 def system_instance(integration_id: IntegrationId) -> InstanceId:
     """Whose executions are those that belong to no customer: one for each integration."""
     return InstanceId(derived("system instance", integration_id))
+
+
+def invocation_of(idempotency_key: str, index: int) -> ExecutionId:
+    """The id of the execution that a step invokes, as number `index` of those that it invokes."""
+    return ExecutionId(derived("invocation", idempotency_key, index))

@@ -1,0 +1,155 @@
+"""Invocations: how an execution starts another flow of its instance, and what becomes of it. Pure.
+
+`said_by` makes the events of a step that invokes; `decide` reads them from `triggers`. Nobody waits
+for a synchronous answer, and no API key is needed within an instance. The rate limit is for callers
+from outside: it does not count these. That each is started once is the journal's affair
+(processors.execution): an invocation may stand on `triggers` more than once, after a crash.
+"""
+
+import base64
+from collections.abc import Sequence
+from urllib.parse import quote
+
+import orjson
+
+from processors.actions import Invocation
+from schemas import events, ids
+from schemas.catalog import Catalog, Instance, Status
+from schemas.events import BodyEncoding, Reason
+from schemas.ids import EndpointId, ExecutionId
+from schemas.instants import Instant
+from schemas.values import Value, dump
+
+_JSON = "application/json"
+
+
+def decide(
+    event: events.FlowInvoked, now: Instant, *, catalog: Catalog, partition: int, offset: int
+) -> events.Event:
+    """What becomes of the invocation at `partition` and `offset`, appended at `now`."""
+    instance = catalog.instances.get(event.instance_id)
+    if instance is None:
+        return _refused(event, now, partition, offset, Reason.UNKNOWN_ENDPOINT, None)
+    if instance.status is Status.PAUSED:
+        return _refused(event, now, partition, offset, Reason.INSTANCE_PAUSED, instance)
+    if instance.status is Status.REMOVED:
+        return _refused(event, now, partition, offset, Reason.INSTANCE_REMOVED, instance)
+    deployed = instance.deployed
+    endpoint_id = deployed.endpoints.get(event.flow, EndpointId(""))
+    return events.ExecutionAdmitted(
+        execution_id=event.execution_id,
+        trigger_partition=partition,
+        trigger_offset=offset,
+        received_at=now,
+        endpoint_id=endpoint_id,
+        instance_id=event.instance_id,
+        customer_id=deployed.customer_id,
+        integration_id=deployed.integration_id,
+        version=deployed.version,
+        flow=event.flow,
+        request=event.request,
+        synchronous=False,
+        reply_to="",
+        request_no=0,
+        invoke_type=event.invoke_type,
+        invoke_url=url_of(event.invoke_url, endpoint_id),
+        invoked_by=event.invoked_by,
+        is_batch=event.is_batch,
+    )
+
+
+def said_by(
+    admitted: events.ExecutionAdmitted, step: str, loop_path: str, invokes: Sequence[Invocation]
+) -> list[events.FlowInvoked]:
+    """What a step says that invokes; the ids are those of schemas.ids.invocation_of.
+
+    Raises NotSerializable for data that JSON cannot hold; bytes within it become base64 text.
+    """
+    key = ids.derived("step", admitted.execution_id, step, loop_path)
+    return [
+        events.FlowInvoked(
+            execution_id=ids.invocation_of(key, index),
+            instance_id=admitted.instance_id,
+            flow=invocation.flow,
+            request=_request(invocation.data, admitted.execution_id),
+            invoked_by=admitted.execution_id,
+            step=step,
+            loop_path=loop_path,
+            invoke_url=admitted.invoke_url,
+        )
+        for index, invocation in enumerate(invokes)
+    ]
+
+
+def body_of(request: events.Request) -> bytes:
+    """The body of a request that has it with it."""
+    if request.encoding == BodyEncoding.BASE64:
+        return base64.b64decode(request.body)
+    return request.body.encode()
+
+
+def _request(data: Value, invoked_by: ExecutionId) -> events.Request:
+    body, encoding, size, content_type = _body(data)
+    return events.Request(
+        method="POST",
+        path="",
+        headers=[
+            ["Content-Type", content_type],
+            ["prismatic-invoke-type", "Cross Flow"],
+            ["prismatic-executionid", ids.to_global(ids.EXECUTION, invoked_by)],
+        ],
+        query=[],
+        body=body,
+        encoding=encoding,
+        body_bytes=size,
+        content_type=content_type,
+    )
+
+
+def _body(data: Value) -> tuple[str, BodyEncoding, int, str]:
+    """A text that is JSON is sent as it is, another one as plain text, anything else as JSON."""
+    if isinstance(data, bytes):
+        body = base64.b64encode(data).decode()
+        return body, BodyEncoding.BASE64, len(data), "application/octet-stream"
+    if data is None:
+        return "", BodyEncoding.TEXT, 0, _JSON
+    text = data if isinstance(data, str) else dump(data).decode()
+    content_type = _JSON if not isinstance(data, str) or _is_json(data) else "text/plain"
+    return text, BodyEncoding.TEXT, len(text.encode()), content_type
+
+
+def _is_json(text: str) -> bool:
+    try:
+        orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return False
+    return True
+
+
+def url_of(known: str, endpoint_id: EndpointId) -> str:
+    """The URL of an endpoint at the place where the URL `known` leads."""
+    base = known.partition("/trigger/")[0].rstrip("/")
+    if not endpoint_id:
+        return f"{base}/trigger/"
+    return f"{base}/trigger/{quote(ids.to_global(ids.ENDPOINT, endpoint_id), safe='=')}"
+
+
+def _refused(
+    event: events.FlowInvoked,
+    now: Instant,
+    partition: int,
+    offset: int,
+    reason: Reason,
+    instance: Instance | None,
+) -> events.TriggerRefused:
+    endpoints = instance.deployed.endpoints if instance else {}
+    return events.TriggerRefused(
+        execution_id=event.execution_id,
+        trigger_partition=partition,
+        trigger_offset=offset,
+        received_at=now,
+        endpoint_id=endpoints.get(event.flow, EndpointId("")),
+        instance_id=event.instance_id,
+        flow=event.flow,
+        reason=reason,
+    )
