@@ -12,7 +12,14 @@ Rules of the journal, which the views keep too:
                 highest one started is a repeat
     an end      ExecutionCompleted or ExecutionFailed; nothing follows it
 
+    an invocation FlowInvoked stands here before it goes to `triggers`, perhaps more than once; what
+                it started or what refused it takes it away again, and an admission for which none
+                stands here is a repeat
+    a change    of the starts that a deployment or a removal causes each counts once; what counted
+                last is kept as state of the instance
+
     phase       made by                 holds
+    invoked     FlowInvoked             the invocation, so that it can be said again
     open        ExecutionStarted        where its admission stands, and its events so far
     ended       Completed | Failed      nothing: it is forgotten
 
@@ -37,6 +44,19 @@ class Open:
     journal_offset: int
     admission_offset: int
     said: list[events.Event] = field(default_factory=list)
+    invoked_by: ExecutionId | None = None
+    running: set[ExecutionId] = field(default_factory=set)
+    """What it has invoked and has not come to an end."""
+    failures: int = 0
+    """How many of those that it has invoked failed or were refused."""
+
+
+@dataclass(slots=True)
+class Invoked:
+    """An invocation that nothing has followed yet; `offset` is where it stands on the journal."""
+
+    offset: int
+    event: events.FlowInvoked
 
 
 @dataclass(slots=True)
@@ -60,6 +80,7 @@ class State:
     started_through: dict[int, int] = field(default_factory=dict)
     decided_through: dict[int, int] = field(default_factory=dict)
     open: dict[ExecutionId, Open] = field(default_factory=dict)
+    invoked: dict[ExecutionId, Invoked] = field(default_factory=dict)
     values: Values = field(default_factory=dict)
 
 
@@ -87,10 +108,15 @@ def evolve(state: State, offset: int, event: events.Event) -> None:
             if event.admission_offset > known:
                 state.started_through[event.admission_partition] = event.admission_offset
                 note_decision(state, event.trigger_partition, event.trigger_offset)
-                state.open[event.execution_id] = Open(offset, event.admission_offset)
-        case events.ExecutionCompleted() | events.ExecutionFailed():
-            state.open.pop(event.execution_id, None)
-            state.values.pop((Scope.EXECUTION.value, event.execution_id), None)
+                begin(state, event, offset)
+        case events.ExecutionCompleted():
+            end(state, event.execution_id, failed=False)
+        case events.ExecutionFailed():
+            end(state, event.execution_id, failed=True)
+        case events.FlowInvoked():
+            invoke(state, offset, event)
+        case events.TriggerRefused():
+            refuse(state, event.execution_id)
         case events.StateChanged():
             _store(state, offset, event)
         case (
@@ -102,6 +128,47 @@ def evolve(state: State, offset: int, event: events.Event) -> None:
             run = state.open.get(event.execution_id)
             if run is not None:
                 run.said.append(event)
+
+
+def begin(state: State, event: events.ExecutionStarted, offset: int) -> None:
+    """Collect a start: from here on the execution is open, and its invocation is used up."""
+    invoked = state.invoked.pop(event.execution_id, None)
+    invoked_by = invoked.event.invoked_by if invoked else None
+    state.open[event.execution_id] = Open(offset, event.admission_offset, invoked_by=invoked_by)
+
+
+def end(state: State, execution_id: ExecutionId, *, failed: bool) -> ExecutionId | None:
+    """Collect an end; gives the open execution that had invoked this one."""
+    state.values.pop((Scope.EXECUTION.value, execution_id), None)
+    ended = state.open.pop(execution_id, None)
+    return _leave(state, ended.invoked_by, execution_id, failed) if ended else None
+
+
+def invoke(state: State, offset: int, event: events.FlowInvoked) -> None:
+    """Collect an invocation."""
+    state.invoked[event.execution_id] = Invoked(offset, event)
+    invoker = state.open.get(event.invoked_by)
+    if invoker is not None:
+        invoker.running.add(event.execution_id)
+
+
+def refuse(state: State, execution_id: ExecutionId) -> ExecutionId | None:
+    """Collect that an invocation was refused; gives the open execution that had invoked it."""
+    invoked = state.invoked.pop(execution_id, None)
+    if invoked is None:
+        return None
+    return _leave(state, invoked.event.invoked_by, execution_id, failed=True)
+
+
+def _leave(
+    state: State, invoked_by: ExecutionId | None, execution_id: ExecutionId, failed: bool
+) -> ExecutionId | None:
+    invoker = state.open.get(invoked_by) if invoked_by else None
+    if invoker is None:
+        return None
+    invoker.running.discard(execution_id)
+    invoker.failures += failed
+    return invoked_by
 
 
 def is_started(state: State, partition: int, offset: int) -> bool:
@@ -153,6 +220,7 @@ def low_water(state: State) -> int:
     """The first journal offset that a restart has to read."""
     offsets = [state.checkpoint]
     offsets.extend(run.journal_offset for run in state.open.values())
+    offsets.extend(invoked.offset for invoked in state.invoked.values())
     offsets.extend(s.offset for held in state.values.values() for s in held.values())
     return min(offsets)
 

@@ -10,25 +10,27 @@ import hashlib
 import logging
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from eventlog import at_hand
 from eventlog.blobs import BlobMissing, Blobs
 from eventlog.definitions import Definitions
 from eventlog.log import Appended, EventLog, NewRecord, OffsetOutOfRange, Record
-from processors import effects, execution, registry, replies
+from processors import counted_once, effects, execution, registry, replies
 from processors.actions import Change, World
 from processors.dead_letters import dead_letter
 from processors.interpreter import Effect, Perform, Performed, Run, Wait, record_of
+from processors.invocations import body_of
 from processors.payload import payload
 from schemas import codec, configuration, events, values
 from schemas.configuration import Configuration
 from schemas.definitions import Definition
 from schemas.errors import PenstockError, Undecodable
-from schemas.events import BodyEncoding, Scope
+from schemas.events import BodyEncoding
+from schemas.ids import ExecutionId
 from schemas.instants import Instant
 from schemas.secrets import MasterKey
-from schemas.topics import ADMISSIONS, EXECUTIONS
+from schemas.topics import ADMISSIONS, EXECUTIONS, TRIGGERS
 
 JOURNAL_READER = "processors.execution.journal"
 CHECKPOINT_RECORDS = 5_000
@@ -57,6 +59,20 @@ class _Journal:
     head: int
     since_checkpoint: int = 0
     tasks: set["asyncio.Task[None]"] = field(default_factory=set)
+    news: dict[ExecutionId, asyncio.Event] = field(default_factory=dict)
+    """Of executions that wait for what they have invoked: set when one of it has ended."""
+
+    def tell(self, invoked_by: ExecutionId | None) -> None:
+        waits = self.news.get(invoked_by) if invoked_by is not None else None
+        if waits is not None:
+            waits.set()
+
+
+class _Written(NamedTuple):
+    """What a run has said: records of the journal, and invocations on their way to admission."""
+
+    records: list[NewRecord]
+    onward: list[NewRecord]
 
 
 class ExecutionHost:
@@ -95,6 +111,8 @@ class ExecutionHost:
         state = await self._fold(partition, at.offset)
         journal = _Journal(partition, state, at.offset, at.offset)
         self._journals[partition] = journal
+        # Whether these got to admission before their worker ended is not known.
+        await self._log.append([_onward(known.event) for known in state.invoked.values()])
         for run in list(state.open.values()):
             await self._resume(journal, run)
 
@@ -124,16 +142,19 @@ class ExecutionHost:
                 appends.append(dead_letter(record, cause))
                 continue
             for event in said:
+                appends += self._noted(journal, event)
                 run = await self._begin(journal, record, event)
                 if run is not None:
                     effect = None if run.ended else run.advance(None, record.at)
                     begun.append((run, effect))
         written = [await self._records(journal, run) for run, _ in begun]
-        flat = appends + [record for some in written for record in some]
+        flat = appends + [record for some in written for record in some.records]
+        onward = [record for some in written for record in some.onward]
         if not flat:
             return
-        appended = await self._log.append(flat)
-        self._go_on(journal, begun, written, appended[len(appends) :])
+        appended = await self._log.append(flat + onward)
+        starts = [some.records for some in written]
+        self._go_on(journal, begun, starts, appended[len(appends) : len(flat)])
         await self._checkpoint_if_due(journal)
 
     def _go_on(
@@ -156,6 +177,21 @@ class ExecutionHost:
         if answers:
             self._watch(self._log.append(replies.records_of(answers)))
 
+    def _noted(self, journal: _Journal, event: events.Event) -> list[NewRecord]:
+        """The records by which the journal notes a decision that starts nothing."""
+        if not isinstance(event, events.TriggerRefused | events.LifecycleHappened):
+            return []
+        said = counted_once.noted(journal.state, event)
+        if not said or event.instance_id is None:
+            return []
+        for noted in said:
+            if isinstance(noted, events.TriggerRefused):
+                journal.tell(execution.refuse(journal.state, noted.execution_id))
+            else:
+                execution.evolve(journal.state, journal.head, noted)
+        value = codec.encode(said, journal.claim)
+        return [NewRecord(EXECUTIONS.name, event.instance_id, value, journal.partition)]
+
     async def _begin(self, journal: _Journal, record: Record, event: events.Event) -> Run | None:
         state = journal.state
         if isinstance(event, events.TriggerRefused):
@@ -167,11 +203,16 @@ class ExecutionHost:
             return None
         if not execution.note_decision(state, event.trigger_partition, event.trigger_offset):
             return None
+        if counted_once.is_repeat(state, event):
+            return None
         start = execution.started(event, journal.partition, record.offset)
+        remembered = counted_once.remembered(state, event)
         state.started_through[journal.partition] = record.offset
-        state.open[event.execution_id] = execution.Open(journal.head, record.offset)
+        execution.begin(state, start, journal.head)
+        for change in remembered:
+            execution.evolve(state, journal.head, change)
         run = await self._run(journal, event, record.at, [])
-        run.said.insert(0, start)
+        run.said[:0] = [start, *remembered]
         return run
 
     async def _resume(self, journal: _Journal, open_run: execution.Open) -> None:
@@ -259,33 +300,51 @@ class ExecutionHost:
 
     async def _append(self, journal: _Journal, run: Run) -> None:
         """Append what `run` has said; once that is durable, answer its caller if it has ended."""
-        records = await self._records(journal, run)
+        records, onward = await self._records(journal, run)
         if not records:
             return
-        appended = await self._log.append(records)
-        self._note(journal, appended[-1].offset, len(records))
+        appended = await self._log.append(records + onward)
+        offset = appended[len(records) - 1].offset
+        self._note(journal, offset, len(records))
         if run.ended:
-            answers = self._ended(journal, run, records[-1], appended[-1].offset)
+            answers = self._ended(journal, run, records[-1], offset)
             if answers:
                 await self._log.append(replies.records_of(answers))
         await self._checkpoint_if_due(journal)
 
-    async def _records(self, journal: _Journal, run: Run) -> list[NewRecord]:
+    async def _records(self, journal: _Journal, run: Run) -> _Written:
         said, run.said = run.said, []
         if not said:
-            return []
+            return _Written([], [])
+        invoked: list[events.FlowInvoked] = []
+        for index, event in enumerate(said):
+            if isinstance(event, events.FlowInvoked):
+                said[index] = event = await self._with_stored_body(event)
+                execution.invoke(journal.state, journal.head, event)
+                invoked.append(event)
+        onward = [_onward(event) for event in invoked]
         try:
             value = codec.encode(said, journal.claim)
         except TypeError:
             said, value = _unencodable(journal, run, said)
         key = run.admitted.instance_id
         if len(value) <= LARGE_BYTES:
-            return [NewRecord(EXECUTIONS.name, key, value, journal.partition)]
+            return _Written([NewRecord(EXECUTIONS.name, key, value, journal.partition)], onward)
         said = [await self._offloaded(event) for event in said]
-        return [
+        cut = [
             NewRecord(EXECUTIONS.name, key, codec.encode(some, journal.claim), journal.partition)
             for some in _cut(said)
         ]
+        return _Written(cut, onward)
+
+    async def _with_stored_body(self, event: events.FlowInvoked) -> events.FlowInvoked:
+        """A large body is left in the blob store, as that of a webhook is."""
+        if event.request.body_bytes <= LARGE_BYTES or event.request.encoding == BodyEncoding.BLOB:
+            return event
+        content = body_of(event.request)
+        blob = await self._blobs.put(f"invocations/{event.execution_id}", content)
+        request = replace(event.request, body=blob.key, encoding=BodyEncoding.BLOB)
+        return replace(event, request=request)
 
     async def _offloaded(self, event: events.Event) -> events.Event:
         if isinstance(event, events.StepSucceeded):
@@ -315,12 +374,17 @@ class ExecutionHost:
         self, journal: _Journal, run: Run, last: NewRecord, offset: int
     ) -> list[replies.Reply]:
         admitted = run.admitted
-        journal.state.open.pop(admitted.execution_id, None)
-        journal.state.values.pop((Scope.EXECUTION.value, admitted.execution_id), None)
-        if not (admitted.synchronous and admitted.reply_to):
+        journal.news.pop(admitted.execution_id, None)
+        invoker = journal.state.open[admitted.execution_id].invoked_by
+        waited_for = bool(admitted.synchronous and admitted.reply_to)
+        if not waited_for and invoker is None:
+            execution.end(journal.state, admitted.execution_id, failed=False)
             return []
         terminal = codec.decode(last.value).events[-1]
         failed = isinstance(terminal, events.ExecutionFailed)
+        journal.tell(execution.end(journal.state, admitted.execution_id, failed=failed))
+        if not waited_for:
+            return []
         return [
             events.ResultReady(
                 reply_to=admitted.reply_to,
@@ -408,12 +472,18 @@ class ExecutionHost:
             self.failed.set_exception(error)
 
 
+def _onward(event: events.FlowInvoked) -> NewRecord:
+    return NewRecord(TRIGGERS.name, event.instance_id, codec.encode([event]))
+
+
 def _cut(said: Sequence[events.Event]) -> list[Sequence[events.Event]]:
     """Parts of about EVENTS_IN_RECORD; a step's changes of state stay with its result."""
     parts: list[Sequence[events.Event]] = []
     begin = 0
     for end in range(1, len(said) + 1):
-        whole = not isinstance(said[end - 1], events.StateChanged | events.LogWritten)
+        whole = not isinstance(
+            said[end - 1], events.StateChanged | events.LogWritten | events.FlowInvoked
+        )
         if end == len(said) or (whole and end - begin >= EVENTS_IN_RECORD):
             parts.append(said[begin:end])
             begin = end

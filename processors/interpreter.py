@@ -16,7 +16,8 @@ import enum
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from processors.actions import Action, Change, Context, Outcome, Runs, StepError
+from processors import invocations
+from processors.actions import Action, Change, Context, Invocation, Outcome, Runs, StepError
 from processors.cleaning import clean
 from processors.payload import API_KEYS
 from processors.recorded_inputs import recorded
@@ -374,6 +375,7 @@ class Run:
                     loop_path=loop_path,
                 )
             )
+        self._invoke(step, loop_path, outcome.invokes)
         self._results[step.key] = {"results": outcome.result}
         self._last = outcome
         shown = outcome.result
@@ -399,6 +401,16 @@ class Run:
                 inputs=self._given,
             )
         )
+
+    def _invoke(self, step: Step, loop_path: str, invokes: Sequence[Invocation]) -> None:
+        if not invokes:
+            return
+        try:
+            said = invocations.said_by(self.admitted, step.key, loop_path, invokes)
+        except NotSerializable as error:
+            raise _FlowFailed(step.key, f"step {step.name!r} sends {error}") from error
+        for invoked in said:
+            self._say(invoked)
 
     def _change(self, step: Step, change: Change) -> None:
         size_bytes = self._size_bytes(step, change)

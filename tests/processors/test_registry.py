@@ -9,6 +9,7 @@ PROMISED = {
     "branch": {"branchOnExpression", "branchOnValue", "selectExecutedStepResult"},
     "code": {"runCode"},
     "collection-tools": {"createObject"},
+    "cross-flow": {"crossFlow", "invokeFlow", "triggerFlow"},
     "http": {"httpGet", "httpPost", "httpPut", "httpPatch", "httpDelete", "httpRequest"},
     "log": {"writeLog"},
     "loop": {"loopOverItems", "loopNTimes", "breakLoop"},
@@ -57,8 +58,11 @@ def test_every_input_is_described_with_an_example(action: Action) -> None:
     assert len(keys) == len(set(keys))
 
 
-def test_only_requests_touch_the_world() -> None:
+def test_only_requests_and_invocations_touch_the_world() -> None:
     touching = {action.component for action in registry.ACTIONS.values() if action.touches_world}
-    assert touching == {"http"}
+    assert touching == {"cross-flow", "http"}
+
+
+def test_what_is_pure_touches_the_world_through_the_journal_alone() -> None:
     inline = [a for a in registry.ACTIONS.values() if a.runs is Runs.INLINE]
-    assert not any(action.touches_world for action in inline)
+    assert {action.component for action in inline if action.touches_world} == {"cross-flow"}

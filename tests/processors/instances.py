@@ -1,0 +1,124 @@
+"""Instances for tests of the pipeline: one deployed from the text of a file, and what it did."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+from eventlog.log import EventLog, NewRecord
+from schemas import catalog, codec, events, ids
+from schemas.ids import CustomerId, EndpointId, ExecutionId, InstanceId, IntegrationId
+from schemas.integration_file import read
+from schemas.topics import ADMISSIONS, DEFINITIONS, EXECUTIONS, TRIGGERS
+from tests.processors.test_pipeline import MASTER_KEY, said_on
+
+INSTANCE = InstanceId("n")
+INTEGRATION = IntegrationId("i")
+
+E = TypeVar("E")
+
+
+def endpoint_of(flow: str) -> EndpointId:
+    return EndpointId(ids.derived("endpoint", INSTANCE, flow))
+
+
+def definition(*flows: str) -> str:
+    listed = "".join(flows)
+    return f"definitionVersion: 7\nname: Test\nrequiredConfigVars: []\nflows:{listed}"
+
+
+def flow(name: str, trigger: str, *steps: str, extra: str = "") -> str:
+    """A flow in YAML. `trigger` and `steps` are `component/action`, with inputs behind a blank."""
+    lines = [f"\n  - name: {name}", *([f"    {extra}"] if extra else []), "    steps:"]
+    for index, step in enumerate((trigger, *steps)):
+        named, _, inputs = step.partition(" ")
+        component, _, action = named.partition("/")
+        lines += [
+            f"      - name: Step {index}",
+            f"        action: {{key: {action}, component: {{key: {component}}}}}",
+            f"        inputs: {{{inputs}}}",
+        ]
+        if index == 0:
+            lines.append("        isTrigger: true")
+    return "\n".join(lines)
+
+
+async def deploy(log: EventLog, text: str, *, version: int = 1) -> events.InstanceDeployed:
+    """An instance of the integration in `text`, with an endpoint for each flow."""
+    reading = read(text)
+    assert reading.definition is not None, reading.problems
+    deployed = events.InstanceDeployed(
+        instance_id=INSTANCE,
+        name="Test",
+        integration_id=INTEGRATION,
+        version=version,
+        customer_id=CustomerId("c"),
+        endpoints={flow.name: endpoint_of(flow.name) for flow in reading.definition.flows},
+        sealed=MASTER_KEY.seal({"config": {}, "api_keys": {}}),
+    )
+    await tell(
+        log,
+        events.IntegrationPublished(
+            integration_id=INTEGRATION, name="Test", version=version, definition=text
+        ),
+        events.CustomerRegistered(customer_id=CustomerId("c"), external_id="acme", name="acme"),
+        deployed,
+    )
+    return deployed
+
+
+async def tell(log: EventLog, *said: events.Event) -> None:
+    """Events of `definitions`."""
+    await log.append(
+        [NewRecord(DEFINITIONS.name, catalog.topic_key(e), codec.encode([e])) for e in said]
+    )
+
+
+def call(flow: str, body: str = "{}", *, number: int = 1, reply_to: str = "") -> NewRecord:
+    """A webhook request to a flow."""
+    received = events.WebhookReceived(
+        endpoint_id=endpoint_of(flow),
+        request=events.Request(
+            method="POST",
+            path="",
+            headers=[["Content-Type", "application/json"]],
+            query=[],
+            body=body,
+            encoding=events.BodyEncoding.TEXT,
+            body_bytes=len(body),
+            content_type="application/json",
+        ),
+        synchronous=False,
+        reply_to=reply_to,
+        request_no=number,
+        invoke_url="http://localhost/trigger/x",
+    )
+    return NewRecord(TRIGGERS.name, received.endpoint_id, codec.encode([received]))
+
+
+async def until(log: EventLog, done: Callable[[list[events.Event]], bool]) -> list[events.Event]:
+    """The events of `executions` as soon as `done` says so of them."""
+    while True:
+        said = await said_on(log, EXECUTIONS)
+        if done(said):
+            return said
+        await asyncio.wait_for(_grown(log), 20)
+
+
+async def _grown(log: EventLog) -> None:
+    high = (await log.marks(EXECUTIONS, 0)).high
+    await log.read(EXECUTIONS, 0, high, wait_s=0.5)
+
+
+async def ended(log: EventLog, count: int) -> list[events.Event]:
+    """The events of `executions` once so many executions have come to their end."""
+    ends = events.ExecutionCompleted | events.ExecutionFailed
+    return await until(log, lambda said: len([e for e in said if isinstance(e, ends)]) >= count)
+
+
+async def admitted(log: EventLog) -> dict[ExecutionId, events.ExecutionAdmitted]:
+    found = of(events.ExecutionAdmitted, await said_on(log, ADMISSIONS))
+    return {event.execution_id: event for event in found}
+
+
+def of(kind: type[E], said: Iterable[object]) -> list[E]:
+    return [event for event in said if isinstance(event, kind)]
