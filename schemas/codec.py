@@ -34,6 +34,7 @@ UPCASTERS: dict[str, Callable[[Fields], Fields]] = {}
 _CLASSES: dict[str, type[Any]] = {name: cls for cls, name in events.WIRE_NAMES.items()}
 _FIELDS = {cls: frozenset(f.name for f in fields(cls)) for cls in events.WIRE_NAMES}
 _NESTED: dict[str, tuple[tuple[str, type[Any]], ...]] = {
+    "instance.deployed": (("schedules", events.Scheduled),),
     "webhook.received": (("request", events.Request),),
     "flow.invoked": (("request", events.Request),),
     "execution.admitted": (("request", events.Request), ("preprocess", events.Preprocess)),
@@ -76,13 +77,12 @@ def _event(name: str, given: Fields) -> events.Event:
     if name in UPCASTERS:
         given = UPCASTERS[name](given)
     for nested, nested_cls in _NESTED.get(name, ()):
-        if given.get(nested) is not None:
+        value = given.get(nested)
+        if isinstance(value, list):
+            given[nested] = [_construct(nested_cls, item) for item in value]
+        elif value is not None:
             wire_name = events.WIRE_NAMES.get(nested_cls)
-            given[nested] = (
-                _event(wire_name, given[nested])
-                if wire_name
-                else _construct(nested_cls, given[nested])
-            )
+            given[nested] = _event(wire_name, value) if wire_name else _construct(nested_cls, value)
     event: events.Event = _construct(cls, given)
     return event
 

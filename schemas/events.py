@@ -8,10 +8,14 @@
                   CallsRefused           calls were turned away, counted          admission
                   FlowInvoked            an execution starts a flow of its instance admission
                   LifecycleHappened      an instance was deployed or removed       admission
+                  TickElapsed            instants of a schedule have elapsed       admission
+                  SchedulesFollowed      up to when all of them have been said     admission, ticker
                   SignalReceived         an execution is sent something           admission
                   DispatchRequested      a preprocess flow has named an instance  admission
     admissions    ExecutionAdmitted      it may run: flow, version, request        execution, views
                   TriggerRefused         it may not, and why                       views
+                  TickSkipped            instants of a schedule that do not run    execution, views
+                  ScheduleFellBehind     its instants come late from here on       views
                   CallsRefused           as on triggers, passed on                 views
                   KeysRemembered         idempotency keys, said again             admission
                   LifecycleHappened      what hooks want kept, passed on           execution
@@ -29,6 +33,8 @@
                   ExecutionResumed       a suspended execution goes on             execution
                   ExecutionCarried       heads a record that says all of an open   execution
                                          execution again; views skip that record
+                  TickSkipped            a former run is still open                execution, views
+                  ExecutionCanceled      its last event: a later tick took over    execution, views
                   StateChanged           a persisted value was written or removed  execution
                   FlowInvoked            noted before it goes to triggers          execution
                   LogWritten             a line of an execution's log              views
@@ -47,7 +53,14 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from schemas.ids import CustomerId, EndpointId, ExecutionId, InstanceId, IntegrationId
+from schemas.ids import (
+    CustomerId,
+    EndpointId,
+    ExecutionId,
+    InstanceId,
+    IntegrationId,
+    ScheduleId,
+)
 from schemas.instants import Instant
 
 
@@ -74,9 +87,37 @@ class InvokeType(StrEnum):
     """What made an execution happen (platform-behaviour, section 6.1)."""
 
     WEBHOOK = "WEBHOOK"
+    SCHEDULED = "SCHEDULED"
     CROSS_FLOW = "CROSS_FLOW"
     DEPLOY_FLOW = "DEPLOY_FLOW"
     TEAR_DOWN_FLOW = "TEAR_DOWN_FLOW"
+
+
+class CatchUp(StrEnum):
+    """Which of the instants that were missed run late: none, the last one, all up to a bound."""
+
+    NONE = "none"
+    LAST = "last"
+    ALL = "all"
+
+
+class Overlap(StrEnum):
+    """What becomes of a tick while a former run of its schedule is open."""
+
+    ALLOW = "allow"
+    SKIP = "skip"
+    QUEUE = "queue"
+    CANCEL = "cancel"
+
+
+class Skip(StrEnum):
+    """Why an expected instant of a schedule did not run."""
+
+    PAUSED = "paused"
+    REMOVED = "removed"
+    CAUGHT_UP = "caught_up"
+    OVERLAP = "overlap"
+    SUPERSEDED = "superseded"
 
 
 class Occasion(StrEnum):
@@ -151,6 +192,26 @@ class CustomerRegistered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Scheduled:
+    """When a flow of an instance fires: what schemas.recurrence takes, and what becomes of a tick.
+
+    `expression` is empty where it never fires. It holds from `since` on, and came with the
+    deployment at offset `change` of `definitions`; null for both means that of its own record.
+    """
+
+    flow: str
+    expression: str
+    time_zone: str = ""
+    schedule_type: str = "custom"
+    catch_up: CatchUp = CatchUp.LAST
+    max_catch_up: int = 100
+    overlap: Overlap = Overlap.ALLOW
+    jitter_s: int = 0
+    since: Instant | None = None
+    change: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceDeployed:
     """`endpoints` maps flow names to endpoint ids; `api_key_hashes` flow names to SHA-256 hex.
 
@@ -159,6 +220,7 @@ class InstanceDeployed:
     flow_specific, all flows have the one endpoint of the instance or of the integration.
     `revision` counts the configurations of the instance from 1: a deployment that changes nothing
     in `sealed` has that of the former one.
+    `schedules`: for each flow that has one, what held formerly and then what holds now.
     """
 
     instance_id: InstanceId
@@ -172,6 +234,7 @@ class InstanceDeployed:
     rate_limit: int = 50
     endpoint_type: str = "flow_specific"
     revision: int = 0
+    schedules: list[Scheduled] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,7 +244,10 @@ class InstancePaused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceResumed:
+    """`paused_at` is when the pause began, null where that is not known."""
+
     instance_id: InstanceId
+    paused_at: Instant | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -277,6 +343,77 @@ class SignalReceived:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TickElapsed:
+    """`count` instants of a schedule have elapsed, from `first_due_at` to `due_at`.
+
+    `newer` instants of it had elapsed besides when this was noticed. It may be said again, also cut
+    otherwise: what is not later than what has been said changes nothing (schemas.followed).
+    `change` is the offset on `definitions` of what it follows from; `is_paused` of a resumption.
+    """
+
+    schedule_id: ScheduleId
+    instance_id: InstanceId
+    flow: str
+    due_at: Instant
+    first_due_at: Instant
+    change: int
+    expression: str
+    time_zone: str
+    engine: str
+    engine_version: str
+    jitter_s: int = 0
+    count: int = 1
+    newer: int = 0
+    is_paused: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchedulesFollowed:
+    """What had to fire in this partition by `through` has been said before this record, as far as
+    it follows from what stands on `definitions` below `change`. True whoever says it."""
+
+    through: Instant
+    change: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TickSkipped:
+    """`count` expected instants, from `first_due_at` to `due_at`, do not run.
+
+    Where the reason is overlap it stands on `executions`, and follows from the admission of
+    `execution_id` at this position; `open_execution_id` is the run in the way.
+    """
+
+    schedule_id: ScheduleId
+    instance_id: InstanceId
+    flow: str
+    due_at: Instant
+    first_due_at: Instant
+    reason: Skip
+    trigger_partition: int
+    trigger_offset: int
+    received_at: Instant
+    count: int = 1
+    execution_id: ExecutionId | None = None
+    open_execution_id: ExecutionId | None = None
+    admission_partition: int = -1
+    admission_offset: int = -1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleFellBehind:
+    """The instant `due_at` came `late_s` late, and the one before it did not."""
+
+    schedule_id: ScheduleId
+    instance_id: InstanceId
+    flow: str
+    due_at: Instant
+    late_s: float
+    trigger_partition: int
+    trigger_offset: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutionAdmitted:
     """`trigger_partition` and `trigger_offset` are the position of the cause on `triggers`.
 
@@ -287,6 +424,8 @@ class ExecutionAdmitted:
     With `preprocess`, `flow` is the preprocess flow, and FlowDispatched says what follows. Of a
     shared endpoint that flow belongs to no customer: `instance_id` is then the integration's own
     (schemas.ids.system_instance). `continues`: the preprocess flow has run, on that instance.
+
+    Of a tick, `schedule_id`, `due_at` and `overlap` say which one, and what if a run is open.
     """
 
     execution_id: ExecutionId
@@ -313,6 +452,9 @@ class ExecutionAdmitted:
     idempotency_key: str = ""
     fingerprint: str = ""
     revision: int = 0
+    schedule_id: ScheduleId | None = None
+    due_at: Instant | None = None
+    overlap: Overlap = Overlap.ALLOW
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -417,6 +559,8 @@ class ExecutionStarted:
     trigger_offset: int = -1
     preprocess: bool = False
     continues: bool = False
+    schedule_id: ScheduleId | None = None
+    overlap: Overlap = Overlap.ALLOW
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -610,6 +754,15 @@ class ExecutionFailed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutionCanceled:
+    """`by` is the execution that took its place."""
+
+    execution_id: ExecutionId
+    reason: str
+    by: ExecutionId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AdmissionDecided:
     """`reason` is None where the trigger was admitted; `limit` is the endpoint's, in requests/s.
 
@@ -688,9 +841,13 @@ WIRE_NAMES = {
     WebhookReceived: "webhook.received",
     FlowInvoked: "flow.invoked",
     LifecycleHappened: "lifecycle.happened",
+    TickElapsed: "tick.elapsed",
+    SchedulesFollowed: "schedules.followed",
     SignalReceived: "signal.received",
     ExecutionAdmitted: "execution.admitted",
     TriggerRefused: "trigger.refused",
+    TickSkipped: "tick.skipped",
+    ScheduleFellBehind: "schedule.fell_behind",
     DispatchRequested: "dispatch.requested",
     KeysRemembered: "keys.remembered",
     CallsRefused: "calls.refused",
@@ -710,6 +867,7 @@ WIRE_NAMES = {
     LogWritten: "log.written",
     ExecutionCompleted: "execution.completed",
     ExecutionFailed: "execution.failed",
+    ExecutionCanceled: "execution.canceled",
     AdmissionDecided: "admission.decided",
     ResultReady: "result.ready",
     TriggerAnswered: "trigger.answered",
@@ -726,9 +884,13 @@ Event = (
     | WebhookReceived
     | FlowInvoked
     | LifecycleHappened
+    | TickElapsed
+    | SchedulesFollowed
     | SignalReceived
     | ExecutionAdmitted
     | TriggerRefused
+    | TickSkipped
+    | ScheduleFellBehind
     | DispatchRequested
     | KeysRemembered
     | CallsRefused
@@ -748,6 +910,7 @@ Event = (
     | LogWritten
     | ExecutionCompleted
     | ExecutionFailed
+    | ExecutionCanceled
     | AdmissionDecided
     | ResultReady
     | TriggerAnswered

@@ -17,6 +17,7 @@ CustomerId = NewType("CustomerId", str)
 InstanceId = NewType("InstanceId", str)
 EndpointId = NewType("EndpointId", str)
 ExecutionId = NewType("ExecutionId", str)
+ScheduleId = NewType("ScheduleId", str)
 
 _NAMESPACE = UUID("6d2b5c0e-6a3f-5f0a-9a51-2c1d8c1f7e01")
 _VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
@@ -27,6 +28,7 @@ ENDPOINT = "InstanceFlowConfig"
 INSTANCE = "Instance"
 INTEGRATION = "Integration"
 CUSTOMER = "Customer"
+SCHEDULE = "Schedule"
 
 
 def derived(*parts: str | int) -> str:
@@ -78,3 +80,13 @@ def system_instance(integration_id: IntegrationId) -> InstanceId:
 def invocation_of(idempotency_key: str, index: int) -> ExecutionId:
     """The id of the execution that a step invokes, as number `index` of those that it invokes."""
     return ExecutionId(derived("invocation", idempotency_key, index))
+
+
+def schedule_of(instance_id: InstanceId, flow: str) -> ScheduleId:
+    """The id of the schedule by which a flow of an instance fires."""
+    return ScheduleId(derived("schedule", instance_id, flow))
+
+
+def execution_of_tick(schedule_id: ScheduleId, due_at: int) -> ExecutionId:
+    """The id of the execution that this instant of a schedule causes, whoever notices it."""
+    return ExecutionId(derived("tick", schedule_id, due_at))

@@ -344,4 +344,71 @@ SAMPLES: tuple[tuple[str, bytes], ...] = (
         b'on_id":"execution id","partition":9,"offset":6,"error":"error","response":null,"'
         b'reason":"unknown_flow"}]]}',
     ),
+    (
+        "instance.deployed",
+        b'{"v":1,"events":[["instance.deployed",{"instance_id":"instance id","name":"name"'
+        b',"integration_id":"integration id","version":7,"customer_id":"customer id","endp'
+        b'oints":{"Main":"e1"},"sealed":"sealed","api_key_hashes":{},"rate_limit":50,"endp'
+        b'oint_type":"flow_specific","schedules":[{"flow":"Main","expression":"*/5 * * * *'
+        b'","time_zone":"Europe/Berlin","schedule_type":"minute","catch_up":"all","max_cat'
+        b'ch_up":5,"overlap":"skip","jitter_s":3,"since":1700000000000011,"change":4},{"fl'
+        b'ow":"Main","expression":"0 0 * * *","time_zone":"","schedule_type":"custom","cat'
+        b'ch_up":"last","max_catch_up":100,"overlap":"allow","jitter_s":0,"since":null,"ch'
+        b'ange":null}]}]]}',
+    ),
+    (
+        "instance.resumed",
+        b'{"v":1,"events":[["instance.resumed",{"instance_id":"instance id","paused_at":17'
+        b"00000000000011}]]}",
+    ),
+    (
+        "tick.elapsed",
+        b'{"v":1,"events":[["tick.elapsed",{"schedule_id":"schedule id","instance_id":"ins'
+        b'tance id","flow":"flow","due_at":1700000000000071,"first_due_at":170000000000001'
+        b'1,"change":4,"expression":"*/5 * * * *","time_zone":"Europe/Berlin","engine":"cr'
+        b'oniter","engine_version":"5.0.1","jitter_s":3,"count":2,"newer":1,"is_paused":tr'
+        b"ue}]]}",
+    ),
+    (
+        "schedules.followed",
+        b'{"v":1,"events":[["schedules.followed",{"through":1700000000000011,"change":5}]]}',
+    ),
+    (
+        "execution.admitted",
+        b'{"v":1,"events":[["execution.admitted",{"execution_id":"execution id","trigger_p'
+        b'artition":17,"trigger_offset":14,"received_at":1700000000000011,"endpoint_id":"e'
+        b'ndpoint id","instance_id":"instance id","customer_id":"customer id","integration'
+        b'_id":"integration id","version":7,"flow":"flow","request":{"method":"","path":""'
+        b',"headers":[],"query":[],"body":"","encoding":"text","body_bytes":0,"content_typ'
+        b'e":""},"synchronous":false,"reply_to":"","request_no":0,"invoke_type":"SCHEDULED'
+        b'","invoke_url":"","invoked_by":null,"is_batch":false,"change":null,"preprocess":'
+        b'null,"continues":false,"idempotency_key":"","fingerprint":"","schedule_id":"sche'
+        b'dule id","due_at":1700000000000006,"overlap":"cancel"}]]}',
+    ),
+    (
+        "tick.skipped",
+        b'{"v":1,"events":[["tick.skipped",{"schedule_id":"schedule id","instance_id":"ins'
+        b'tance id","flow":"flow","due_at":1700000000000071,"first_due_at":170000000000001'
+        b'1,"reason":"overlap","trigger_partition":17,"trigger_offset":14,"received_at":17'
+        b'00000000000011,"count":2,"execution_id":"execution id","open_execution_id":"othe'
+        b'r id","admission_partition":19,"admission_offset":16}]]}',
+    ),
+    (
+        "schedule.fell_behind",
+        b'{"v":1,"events":[["schedule.fell_behind",{"schedule_id":"schedule id","instance_'
+        b'id":"instance id","flow":"flow","due_at":1700000000000011,"late_s":11.5,"trigger'
+        b'_partition":17,"trigger_offset":14}]]}',
+    ),
+    (
+        "execution.started",
+        b'{"v":1,"events":[["execution.started",{"execution_id":"execution id","instance_i'
+        b'd":"instance id","flow":"flow","admission_partition":19,"admission_offset":16,"t'
+        b'rigger_partition":17,"trigger_offset":14,"preprocess":false,"continues":false,"s'
+        b'chedule_id":"schedule id","overlap":"queue"}]]}',
+    ),
+    (
+        "execution.canceled",
+        b'{"v":1,"events":[["execution.canceled",{"execution_id":"execution id","reason":"'
+        b'reason","by":"other id"}]]}',
+    ),
 )
