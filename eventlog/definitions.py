@@ -57,7 +57,7 @@ class Definitions:
             self._next = high
         for record in records:
             try:
-                self.catalog.apply(codec.decode(record.value).events)
+                self.catalog.apply(codec.decode(record.value).events, record.offset)
             except Undecodable as error:
                 _logger.error("definitions/0 offset %d left out: %s", record.offset, error)
             self._next = record.offset + 1

@@ -51,6 +51,7 @@ def decide(
         synchronous=False,
         reply_to="",
         request_no=0,
+        revision=deployed.revision,
         invoke_type=event.invoke_type,
         invoke_url=url_of(event.invoke_url, endpoint_id),
         invoked_by=event.invoked_by,

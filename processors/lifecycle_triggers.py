@@ -49,6 +49,7 @@ def decide(
         synchronous=False,
         reply_to="",
         request_no=0,
+        revision=deployed.revision,
         invoke_type=_INVOKE_TYPES[Occasion(event.occasion)],
         invoke_url=url_of(event.base_url, endpoint_id),
         change=event.change,

@@ -94,6 +94,8 @@ class Catalog:
     instances: dict[InstanceId, Instance] = field(default_factory=dict)
     configurations: dict[tuple[InstanceId, int], str] = field(default_factory=dict)
     """What was sealed for each revision of an instance's configuration."""
+    unfollowed: dict[InstanceId, int] = field(default_factory=dict)
+    """Instances whose last deployment or removal entails more than is done, and its offset."""
     _statuses: dict[InstanceId, Status] = field(default_factory=dict)
     """Also of instances whose deployment comes later: compaction may leave that order."""
     _endpoints: dict[EndpointId, tuple[InstanceId, str]] = field(default_factory=dict)
@@ -101,8 +103,11 @@ class Catalog:
     _by_external_id: dict[str, CustomerId] = field(default_factory=dict)
     _parsed: dict[tuple[IntegrationId, int], Definition] = field(default_factory=dict)
 
-    def apply(self, said: Iterable[events.Event]) -> None:
-        """Fold events in log order; events of other topics leave the catalog as it is."""
+    def apply(self, said: Iterable[events.Event], offset: int = -1) -> None:
+        """Fold events in log order, those of the record at `offset`.
+
+        Events of other topics leave the catalog as it is.
+        """
         for event in said:
             match event:
                 case events.IntegrationPublished():
@@ -115,12 +120,17 @@ class Catalog:
                     self._by_external_id[event.external_id] = event.customer_id
                 case events.InstanceDeployed():
                     self._deploy(event)
+                    self._follow(event.instance_id, offset, event.entails_more)
                 case events.InstancePaused():
                     self._set(event.instance_id, Status.PAUSED)
                 case events.InstanceResumed():
                     self._set(event.instance_id, Status.ACTIVE)
                 case events.InstanceRemoved():
                     self._set(event.instance_id, Status.REMOVED)
+                    self._follow(event.instance_id, offset, event.entails_more)
+                case events.LifecycleFollowed():
+                    if self.unfollowed.get(event.instance_id, offset) <= event.change:
+                        self.unfollowed.pop(event.instance_id, None)
 
     def endpoint(self, endpoint_id: EndpointId) -> Endpoint | None:
         """Where requests to `endpoint_id` go; also for paused and removed instances."""
@@ -191,6 +201,12 @@ class Catalog:
             elif shared.remove(deployed):
                 del self._shared[endpoint_id]
 
+    def _follow(self, instance_id: InstanceId, offset: int, entails_more: bool) -> None:
+        if entails_more:
+            self.unfollowed[instance_id] = offset
+        else:
+            self.unfollowed.pop(instance_id, None)
+
     def _set(self, instance_id: InstanceId, status: Status) -> None:
         self._statuses[instance_id] = status
         known = self.instances.get(instance_id)
@@ -212,5 +228,7 @@ def topic_key(event: events.Event) -> str:
             return f"instance/{event.instance_id}" + (f"/{revision}" if revision else "")
         case events.InstancePaused() | events.InstanceResumed() | events.InstanceRemoved():
             return f"instance/{event.instance_id}/status"
+        case events.LifecycleFollowed():
+            return f"instance/{event.instance_id}/followed"
         case _:
             raise Bug(f"{type(event).__name__} does not belong on definitions")

@@ -4,6 +4,7 @@
                   CustomerRegistered     a customer exists                         every process
                   InstanceDeployed       an instance runs that version             every process
                   InstancePaused/Resumed/Removed                                   every process
+                  LifecycleFollowed      what that entails is on triggers          ingress
     triggers      WebhookReceived        a request arrived at an endpoint          admission
                   CallsRefused           calls were turned away, counted          admission
                   FlowInvoked            an execution starts a flow of its instance admission
@@ -221,6 +222,8 @@ class InstanceDeployed:
     `revision` counts the configurations of the instance from 1: a deployment that changes nothing
     in `sealed` has that of the former one.
     `schedules`: for each flow that has one, what held formerly and then what holds now.
+    `base_url` is where URLs of the instance begin, as far as the deployment knew. With
+    `entails_more`, LifecycleFollowed comes once hooks and flows of the deployment have had theirs.
     """
 
     instance_id: InstanceId
@@ -235,6 +238,8 @@ class InstanceDeployed:
     endpoint_type: str = "flow_specific"
     revision: int = 0
     schedules: list[Scheduled] = field(default_factory=list)
+    base_url: str = ""
+    entails_more: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,7 +257,21 @@ class InstanceResumed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceRemoved:
+    """With `entails_more`, LifecycleFollowed comes when all of it is done."""
+
     instance_id: InstanceId
+    entails_more: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LifecycleFollowed:
+    """Flows that the deployment or removal at `change` starts are on `triggers`, hooks have run.
+
+    `change` is an offset of `definitions`.
+    """
+
+    instance_id: InstanceId
+    change: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -838,6 +857,7 @@ WIRE_NAMES = {
     InstancePaused: "instance.paused",
     InstanceResumed: "instance.resumed",
     InstanceRemoved: "instance.removed",
+    LifecycleFollowed: "lifecycle.followed",
     WebhookReceived: "webhook.received",
     FlowInvoked: "flow.invoked",
     LifecycleHappened: "lifecycle.happened",
@@ -881,6 +901,7 @@ Event = (
     | InstancePaused
     | InstanceResumed
     | InstanceRemoved
+    | LifecycleFollowed
     | WebhookReceived
     | FlowInvoked
     | LifecycleHappened

@@ -154,3 +154,25 @@ def test_a_customer_is_found_by_its_external_id() -> None:
     catalog.apply([acme])
     assert catalog.customer("acme") is acme
     assert catalog.customer("c") is None
+
+
+def test_what_a_deployment_entails_is_remembered_until_it_is_done() -> None:
+    catalog = Catalog()
+    entails = events.InstanceDeployed(
+        instance_id=InstanceId("n"),
+        name="n",
+        integration_id=IntegrationId("i"),
+        version=1,
+        customer_id=CustomerId("c"),
+        endpoints={},
+        sealed="",
+        entails_more=True,
+    )
+    catalog.apply([entails], 4)
+    catalog.apply([events.LifecycleFollowed(instance_id=InstanceId("n"), change=3)], 5)
+    assert catalog.unfollowed == {"n": 4}
+    catalog.apply([events.LifecycleFollowed(instance_id=InstanceId("n"), change=4)], 6)
+    assert catalog.unfollowed == {}
+    catalog.apply([entails], 7)
+    catalog.apply([DEPLOYED], 8)
+    assert catalog.unfollowed == {}

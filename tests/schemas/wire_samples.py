@@ -411,4 +411,21 @@ SAMPLES: tuple[tuple[str, bytes], ...] = (
         b'{"v":1,"events":[["execution.canceled",{"execution_id":"execution id","reason":"'
         b'reason","by":"other id"}]]}',
     ),
+    (
+        "instance.deployed",
+        b'{"v":1,"events":[["instance.deployed",{"instance_id":"instance id","name":"name"'
+        b',"integration_id":"integration id","version":7,"customer_id":"customer id","endp'
+        b'oints":{"Main":"e1"},"sealed":"sealed","api_key_hashes":{"Main":["ab12"]},"rate_'
+        b'limit":10,"endpoint_type":"endpoint type","revision":8,"schedules":[],"base_url"'
+        b':"base url","entails_more":true}]]}',
+    ),
+    (
+        "instance.removed",
+        b'{"v":1,"events":[["instance.removed",{"instance_id":"instance id","entails_more"'
+        b":true}]]}",
+    ),
+    (
+        "lifecycle.followed",
+        b'{"v":1,"events":[["lifecycle.followed",{"instance_id":"instance id","change":6}]]}',
+    ),
 )
