@@ -70,8 +70,22 @@ def of_json(
     return Answer(status, orjson.dumps(content), JSON, headers, execution_id)
 
 
+class RefusedWith(Refused):
+    """A refusal whose answer needs headers of its own."""
+
+    def __init__(
+        self, message: str, *, status: int, reason: str, headers: tuple[Header, ...]
+    ) -> None:
+        super().__init__(message, status=status, reason=reason)
+        self.headers = headers
+
+
 def of_refusal(refused: Refused) -> Answer:
-    return of_json(refused.status, {"error": str(refused), "reason": refused.reason})
+    content = {"error": str(refused)}
+    if refused.reason:
+        content["reason"] = refused.reason
+    headers = refused.headers if isinstance(refused, RefusedWith) else ()
+    return of_json(refused.status, content, headers=headers)
 
 
 def of_absence(away: Retryable) -> Answer:

@@ -18,9 +18,9 @@ from uuid import UUID
 
 from eventlog.blobs import BlobMissing, Blobs
 from eventlog.log import EventLog, OffsetOutOfRange
-from ingress import answers, requests
+from ingress import answers
 from ingress.answers import Answer, Receive, Scope, Send
-from schemas import codec, events, values
+from schemas import bodies, codec, events, values
 from schemas.errors import Refused, Retryable
 from schemas.ids import ExecutionId
 from schemas.secrets import MasterKey
@@ -147,7 +147,7 @@ class Results:
     async def _is_text_to_be_sent_bare(self, response: events.Response) -> bool:
         """Whether the blob is the JSON of a text, which callers get without quotes and escapes."""
         assert response.blob is not None
-        if requests.is_json(response.content_type):
+        if bodies.media_of(response.content_type).is_json:
             return False
         async with aclosing(self._blobs.stream(response.blob)) as chunks:  # type: ignore[type-var]
             async for chunk in chunks:
@@ -188,7 +188,7 @@ def rendered(response: events.Response) -> tuple[bytes, bytes]:
     kind, content = _own_form(value)
     if response.content_type:
         kind = answers.content_type_of(response.content_type)
-        if requests.is_json(kind.decode()):
+        if bodies.media_of(kind.decode()).is_json:
             content = content if isinstance(value, bytes) else values.dump(value)
     return kind, content
 

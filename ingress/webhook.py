@@ -15,7 +15,7 @@ from eventlog.blobs import Blobs
 from eventlog.definitions import Definitions
 from eventlog.limits import MAX_VALUE_BYTES
 from eventlog.log import EventLog, NewRecord
-from ingress import answers, decisions, requests, targets
+from ingress import answers, decisions, intake, requests, targets
 from ingress.answers import Answer, Disconnected, Receive, Scope, Send
 from ingress.floods import Floods
 from ingress.refreshing import Refresh
@@ -23,7 +23,7 @@ from ingress.requests import Address, Body
 from ingress.results import Results
 from ingress.targets import Target
 from ingress.waiting import Node, Reply, Ticket
-from schemas import events, ids
+from schemas import bodies, events, ids
 from schemas.errors import Refused, Retryable
 from schemas.ids import EndpointId, ExecutionId
 from schemas.topics import TRIGGERS
@@ -64,7 +64,7 @@ class Webhooks:
         result_s: float = RESULT_S,
     ) -> None:
         self._log = log
-        self._bodies = requests.Bodies(blobs, max_bytes=max_body_bytes)
+        self._bodies = intake.Bodies(blobs, max_bytes=max_body_bytes)
         self._definitions = definitions
         self._node = node
         self._results = results
@@ -81,8 +81,6 @@ class Webhooks:
             answer = await self._answer(scope, receive)
         except Disconnected:
             return
-        except requests.Malformed as malformed:
-            answer = answers.of_json(400, {"error": str(malformed)})
         except Refused as refused:
             answer = answers.of_refusal(refused)
         except Retryable as away:
@@ -119,8 +117,8 @@ class Webhooks:
 
     async def _accept(self, call: _Call, endpoint_id: EndpointId, path: str) -> Answer:
         content_type = requests.header(call.scope, b"content-type") or ""
-        must_be_json = requests.is_json(content_type)
-        body = await self._bodies.read(call.scope, call.receive, must_be_json=must_be_json)
+        media = bodies.media_of(content_type)
+        body = await self._bodies.read(call.scope, call.receive, media)
         request = requests.request_of(call.scope, path, content_type, body)
         # Registered before the append: the reply may be there before the append returns.
         ticket = self._node.expect(for_result=call.synchronous)

@@ -49,6 +49,8 @@ def begin_logging() -> None:
     )
     # Clients of Kafka report each lost connection as an error; what comes of it we log ourselves.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    # What is wrong with a form is told to who sent it.
+    logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
 
 
 def log_settings(known: Settings) -> None:

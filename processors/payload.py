@@ -7,12 +7,12 @@ values are joined by `, ` (RFC 9110, 5.3), of a repeated query key the last valu
 
 import base64
 from collections.abc import Mapping, Sequence
-from email.message import Message
 from urllib.parse import quote
 
 import orjson
 
-from schemas import events, ids
+from schemas import bodies, events, forms, ids
+from schemas.bodies import Malformed, Media
 from schemas.catalog import Catalog
 from schemas.events import BodyEncoding
 from schemas.instants import to_iso
@@ -20,6 +20,8 @@ from schemas.values import Value
 
 API_KEYS = "webhookApiKeys"
 """The one field that never goes onto the log."""
+
+_MARK = "\ufeff"
 
 
 def payload(
@@ -89,41 +91,34 @@ def headers(request: events.Request) -> dict[str, str]:
 
 
 def _body(request: events.Request, given: bytes | None) -> tuple[Value, Value]:
+    """The parsed body, and the raw one: text where it is text, else bytes."""
+    media = bodies.media_of(request.content_type)
     if given is None and request.encoding == BodyEncoding.TEXT:
         if not request.body:
             return None, None
-        return _parsed(request.body, request.content_type), request.body
+        if media.is_text and media.charset in (None, "utf-8") and request.body[0] != _MARK:
+            return _of_text(request.body, media)
+        given = request.body.encode()
     raw = given if given is not None else base64.b64decode(request.body)
-    try:
-        text = raw.decode()
-    except UnicodeDecodeError:
-        return raw, raw
-    if _is_text(request.content_type):
-        return _parsed(text, request.content_type), text
-    return raw, raw
+    text = bodies.text_of(raw, media) if media.is_text or not media.kind else None
+    if text is not None:
+        return _of_text(text, media)
+    return _of_bytes(raw, media), raw
 
 
-def _parsed(text: str, content_type: str) -> Value:
-    if not is_json(content_type):
-        return text
+def _of_text(text: str, media: Media) -> tuple[Value, Value]:
+    if not media.is_json:
+        return text, text
     try:
-        return orjson.loads(text)
+        return orjson.loads(text), text
     except orjson.JSONDecodeError:
-        return text
+        return text, text
 
 
-def is_json(content_type: str) -> bool:
-    """Whether a media type is JSON by its name: `application/json`, or any `+json` (RFC 6839)."""
-    media_type = content_type.partition(";")[0].strip().lower()
-    return media_type == "application/json" or media_type.endswith("+json")
-
-
-def _is_text(content_type: str) -> bool:
-    message = Message()
-    message["content-type"] = content_type or "text/plain"
-    kind = message.get_content_type()
-    return (
-        message.get_content_maintype() == "text"
-        or is_json(kind)
-        or kind.endswith(("xml", "x-www-form-urlencoded", "javascript", "yaml"))
-    )
+def _of_bytes(raw: bytes, media: Media) -> Value:
+    if not media.is_form:
+        return raw
+    try:
+        return forms.parsed(raw, media)
+    except Malformed:
+        return raw
