@@ -7,6 +7,7 @@ values are joined by `, ` (RFC 9110, 5.3), of a repeated query key the last valu
 
 import base64
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from urllib.parse import quote
 
 import orjson
@@ -39,7 +40,7 @@ def payload(
     return {
         **of_request(admitted.request, body),
         "webhookUrls": {
-            flow: f"{base}/trigger/{quote(ids.to_global(ids.ENDPOINT, endpoint), safe='=')}"
+            flow: f"{base}/trigger/{_shown(endpoint)}"
             for flow, endpoint in instance.endpoints.items()
         },
         API_KEYS: {flow: list(keys) for flow, keys in api_keys.items()},
@@ -65,6 +66,11 @@ def payload(
         "startedAt": to_iso(admitted.received_at),
         "globalDebug": False,
     }
+
+
+@lru_cache(maxsize=4096)
+def _shown(endpoint: str) -> str:
+    return quote(ids.to_global(ids.ENDPOINT, endpoint), safe="=")
 
 
 def of_request(request: events.Request, body: bytes | None = None) -> dict[str, Value]:

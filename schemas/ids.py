@@ -6,6 +6,7 @@ platform that we are compatible with writes them (platform-behaviour, section 0)
 
 import base64
 import binascii
+from functools import lru_cache
 from hashlib import sha1
 from typing import NewType
 from uuid import UUID
@@ -52,6 +53,10 @@ def to_global(type_name: str, uuid: str) -> str:
 
 def from_global(type_name: str, text: str) -> str:
     """The UUID inside a global id; a bare UUID is taken as it is. Raises Refused (404)."""
+    return _cached_uuid(type_name, text) if len(text) <= _CACHED_LENGTH else _uuid(type_name, text)
+
+
+def _uuid(type_name: str, text: str) -> str:
     candidate = text
     try:
         decoded = base64.b64decode(text + "=" * (-len(text) % 4), validate=True).decode()
@@ -67,8 +72,16 @@ def from_global(type_name: str, text: str) -> str:
         raise Refused(message, status=404, reason="unknown_id") from None
 
 
+_CACHED_LENGTH = 100
+_cached_uuid = lru_cache(maxsize=4096)(_uuid)
+
+
+@lru_cache(maxsize=4096)
 def execution_of(trigger_partition: int, trigger_offset: int) -> ExecutionId:
-    """The id of the execution that the trigger at this position of `triggers` causes."""
+    """The id of the execution that the trigger at this position of `triggers` causes.
+
+    Ingress asks for it, and admission soon after.
+    """
     return ExecutionId(derived("triggers", trigger_partition, trigger_offset))
 
 

@@ -5,6 +5,7 @@ milliseconds, so instants read from Kafka are multiples of 1,000.
 """
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import NewType
 
 Instant = NewType("Instant", int)
@@ -16,8 +17,14 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 def to_iso(instant: Instant) -> str:
     """`1700000000123456` becomes `2023-11-14T22:13:20.123456Z`, always with six decimals."""
-    moment = _EPOCH + timedelta(microseconds=instant)
-    return moment.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
+    second, microseconds = divmod(instant, SECOND)
+    return f"{_iso_second(second)}.{microseconds:06d}Z"
+
+
+@lru_cache(maxsize=64)
+def _iso_second(second: int) -> str:
+    """Of the instants of a busy system many are in the same second."""
+    return (_EPOCH + timedelta(seconds=second)).isoformat().removesuffix("+00:00")
 
 
 def from_iso(text: str) -> Instant:

@@ -29,8 +29,12 @@ def to_json(value: Value) -> tuple[Any, bool]:
     """`value` as JSON can hold it, and whether it had to be tagged. Raises NotSerializable."""
     if value is None or isinstance(value, str | bool | int | float):
         return _plain(value, ""), False
-    if _has_bytes(value):
-        return _tag(value, ""), True
+    try:
+        # Far cheaper than looking for bytes in Python, and most values hold none.
+        orjson.dumps(value)
+    except TypeError:
+        if _has_bytes(value):
+            return _tag(value, ""), True
     return value, False
 
 
