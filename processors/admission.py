@@ -1,17 +1,22 @@
 """Admission: which triggers may run. Reads `triggers`, writes `admissions` and `replies`.
 
 State is kept for each endpoint; the catalog says where an endpoint leads and what its limit is.
+Where it leads to several flows, processors.routing finds the one that a request is for.
+
 The limit is exact: among the requests of an endpoint no closed window of one second holds more
 admitted ones than the limit. A window is closed because Kafka's stamps are whole milliseconds: two
 requests stamped exactly one second apart may have come a little less than one second apart.
-Token buckets would not do: one of rate 50 and burst 50 admits 99 in some window.
+Token buckets would not do: one of rate 50 and burst 50 admits 99 in some window. A shared endpoint
+has one limit, that of the instance that rules it.
 """
 
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
+from processors import routing
 from schemas import events, ids
-from schemas.catalog import Catalog, Status
+from schemas.catalog import Catalog, Endpoint, Status
 from schemas.events import Reason
 from schemas.instants import SECOND, Instant
 
@@ -37,7 +42,7 @@ def evolve(state: State, event: events.Event) -> State:
     """Collect what was admitted of what came from outside."""
     if not isinstance(event, events.ExecutionAdmitted) or event.invoked_by is not None:
         return state
-    if event.change is not None:
+    if event.change is not None or event.continues:
         return state
     at = event.received_at
     older, recent = state.admitted_at, state.recent
@@ -56,43 +61,37 @@ def decide(
     catalog: Catalog,
     partition: int,
     offset: int,
+    body: bytes | None = None,
 ) -> list[events.Event]:
-    """What becomes of the trigger at `partition` and `offset`, appended at `now`."""
+    """What becomes of the trigger at `partition` and `offset`, appended at `now`.
+
+    `body` is that of the request where it stands in a blob and routing needs it.
+    """
     if isinstance(event, events.CallsRefused):
         return [replace(event, trigger_partition=partition, trigger_offset=offset)]
     if not isinstance(event, events.WebhookReceived):
         return []
-    execution_id = ids.execution_of(partition, offset)
+    trigger = _Trigger(event, now, partition, offset)
     endpoint = catalog.endpoint(event.endpoint_id)
     if endpoint is None:
-        return _refused(event, execution_id, now, partition, offset, Reason.UNKNOWN_ENDPOINT)
-    deployed, flow = endpoint.instance.deployed, endpoint.flow
-    reason = _objection(state, now, endpoint.instance.status, deployed.rate_limit)
+        return _refused(trigger, Reason.UNKNOWN_ENDPOINT)
+    reason = _objection(endpoint) or _over_limit(state, now, endpoint)
     if reason is not None:
-        return _refused(
-            event, execution_id, now, partition, offset, reason, deployed, flow, deployed.rate_limit
-        )
-    admitted = events.ExecutionAdmitted(
-        execution_id=execution_id,
-        trigger_partition=partition,
-        trigger_offset=offset,
-        received_at=now,
-        endpoint_id=event.endpoint_id,
-        instance_id=deployed.instance_id,
-        customer_id=deployed.customer_id,
-        integration_id=deployed.integration_id,
-        version=deployed.version,
-        flow=flow,
-        request=event.request,
-        synchronous=event.synchronous,
-        reply_to=event.reply_to,
-        request_no=event.request_no,
-        invoke_url=event.invoke_url,
-        revision=deployed.revision,
-    )
-    if event.synchronous or not event.reply_to:
-        return [admitted]
-    return [admitted, _decided(event, execution_id, None, 0)]
+        deployed = endpoint.instance.deployed
+        return _refused(trigger, reason, deployed, endpoint.flow, limit=deployed.rate_limit)
+    course = _course(catalog, endpoint, event, body)
+    if isinstance(course, routing.Astray):
+        instance = course.instance.deployed if course.instance else None
+        return _refused(trigger, course.reason, instance, *course.named)
+    return _admitted(trigger, course)
+
+
+def is_routed(state: State, event: events.WebhookReceived, now: Instant, catalog: Catalog) -> bool:
+    """Whether it will be looked up what the request names: it has room, and a choice of flows."""
+    endpoint = catalog.endpoint(event.endpoint_id)
+    if endpoint is None or endpoint.flow:
+        return False
+    return _over_limit(state, now, endpoint) is None
 
 
 def admitted_within_a_second(state: State, now: Instant) -> int:
@@ -104,50 +103,119 @@ def _within_a_second(known: tuple[Instant, ...], now: Instant) -> int:
     return bisect_right(known, now) - bisect_left(known, now - SECOND)
 
 
-def _objection(state: State, now: Instant, status: Status, limit: int) -> Reason | None:
-    if status is Status.PAUSED:
+class _Trigger(NamedTuple):
+    """A request and where it stands."""
+
+    event: events.WebhookReceived
+    now: Instant
+    partition: int
+    offset: int
+
+    @property
+    def execution_id(self) -> ids.ExecutionId:
+        return ids.execution_of(self.partition, self.offset)
+
+
+def _objection(endpoint: Endpoint) -> Reason | None:
+    """What stands against any request at an endpoint of one flow."""
+    if not endpoint.flow or endpoint.instance.status is Status.ACTIVE:
+        return None
+    if endpoint.instance.status is Status.PAUSED:
         return Reason.INSTANCE_PAUSED
-    if status is Status.REMOVED:
-        return Reason.INSTANCE_REMOVED
-    if admitted_within_a_second(state, now) >= limit:
-        return Reason.RATE_LIMITED
-    return None
+    return Reason.INSTANCE_REMOVED
+
+
+def _over_limit(state: State, now: Instant, endpoint: Endpoint) -> Reason | None:
+    limit = endpoint.instance.deployed.rate_limit
+    return Reason.RATE_LIMITED if admitted_within_a_second(state, now) >= limit else None
+
+
+def _course(
+    catalog: Catalog, endpoint: Endpoint, event: events.WebhookReceived, body: bytes | None
+) -> routing.Course | routing.Astray:
+    if not endpoint.flow:
+        return routing.course(catalog, endpoint, event, body)
+    deployed = endpoint.instance.deployed
+    return routing.Course(
+        instance_id=deployed.instance_id,
+        customer_id=deployed.customer_id,
+        integration_id=deployed.integration_id,
+        version=deployed.version,
+        flow=endpoint.flow,
+        synchronous=event.synchronous,
+        revision=deployed.revision,
+    )
+
+
+def _admitted(trigger: _Trigger, course: routing.Course) -> list[events.Event]:
+    event = trigger.event
+    admitted = events.ExecutionAdmitted(
+        execution_id=trigger.execution_id,
+        trigger_partition=trigger.partition,
+        trigger_offset=trigger.offset,
+        received_at=trigger.now,
+        endpoint_id=event.endpoint_id,
+        instance_id=course.instance_id,
+        customer_id=course.customer_id,
+        integration_id=course.integration_id,
+        version=course.version,
+        flow=course.flow,
+        request=event.request,
+        synchronous=course.synchronous,
+        reply_to=event.reply_to,
+        request_no=event.request_no,
+        invoke_url=event.invoke_url,
+        preprocess=course.preprocess,
+        revision=course.revision,
+    )
+    # Who waits for the result, or for a preprocess flow, hears from the execution.
+    if event.synchronous or course.preprocess is not None or not event.reply_to:
+        return [admitted]
+    return [admitted, told(admitted)]
+
+
+def told(admitted: events.ExecutionAdmitted) -> events.AdmissionDecided:
+    """The news for the caller of a trigger that was admitted."""
+    return events.AdmissionDecided(
+        reply_to=admitted.reply_to,
+        request_no=admitted.request_no,
+        execution_id=admitted.execution_id,
+        instance_id=admitted.instance_id,
+        flow=admitted.flow,
+        synchronous=admitted.synchronous,
+    )
 
 
 def _refused(
-    event: events.WebhookReceived,
-    execution_id: ids.ExecutionId,
-    now: Instant,
-    partition: int,
-    offset: int,
+    trigger: _Trigger,
     reason: Reason,
     deployed: events.InstanceDeployed | None = None,
     flow: str = "",
+    customer: str = "",
     limit: int = 0,
 ) -> list[events.Event]:
+    event = trigger.event
     refused = events.TriggerRefused(
-        execution_id=execution_id,
-        trigger_partition=partition,
-        trigger_offset=offset,
-        received_at=now,
+        execution_id=trigger.execution_id,
+        trigger_partition=trigger.partition,
+        trigger_offset=trigger.offset,
+        received_at=trigger.now,
         endpoint_id=event.endpoint_id,
         instance_id=deployed.instance_id if deployed else None,
         flow=flow,
+        customer=customer,
         reason=reason,
         limit=limit,
     )
     if not event.reply_to:
         return [refused]
-    return [refused, _decided(event, execution_id, reason, limit)]
-
-
-def _decided(
-    event: events.WebhookReceived, execution_id: ids.ExecutionId, reason: Reason | None, limit: int
-) -> events.AdmissionDecided:
-    return events.AdmissionDecided(
+    decided = events.AdmissionDecided(
         reply_to=event.reply_to,
         request_no=event.request_no,
-        execution_id=execution_id,
+        execution_id=trigger.execution_id,
         reason=reason,
         limit=limit,
+        flow=flow,
+        customer=customer,
     )
+    return [refused, decided]

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from eventlog import at_hand
+from eventlog.blobs import BlobMissing, Blobs
 from eventlog.definitions import Definitions
 from eventlog.log import EventLog, NewRecord, Record
-from processors import admission, invocations, lifecycle_triggers, replies
+from processors import admission, invocations, lifecycle_triggers, replies, routing
 from processors.dead_letters import dead_letter
 from schemas import codec, events
 from schemas.errors import Undecodable
@@ -23,6 +24,9 @@ from schemas.topics import ADMISSIONS, TRIGGERS
 
 CLOCKS_APART = Instant(5 * SECOND)
 """How far the append times of two partitions may disagree (several brokers, several clocks)."""
+
+MAX_ROUTED_BYTES = 16 * 1024 * 1024
+"""Larger bodies are not searched for the flow or the customer: the whole partition waits for it."""
 
 _BEGINNING = Instant(0)
 _DECISIONS = (
@@ -50,8 +54,9 @@ class AdmissionHost:
     reader = "processors.admission"
     topic = TRIGGERS
 
-    def __init__(self, log: EventLog, definitions: Definitions) -> None:
+    def __init__(self, log: EventLog, *, blobs: Blobs, definitions: Definitions) -> None:
         self._log = log
+        self._blobs = blobs
         self._definitions = definitions
         self._partitions: dict[int, _Partition] = {}
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -107,6 +112,7 @@ class AdmissionHost:
                 await self._definitions.read_to_end()
             known.latest = max(known.latest, record.at)
             state = known.states.get(event.endpoint_id, admission.INITIAL)
+            body = await self._body(state, event, known.latest)
             new = admission.decide(
                 state,
                 event,
@@ -114,6 +120,7 @@ class AdmissionHost:
                 catalog=catalog,
                 partition=record.partition,
                 offset=record.offset,
+                body=body,
             )
             for outcome in new:
                 state = admission.evolve(state, outcome)
@@ -139,6 +146,31 @@ class AdmissionHost:
                 event, now, catalog=catalog, partition=partition, offset=offset
             )
         return invocations.decide(event, now, catalog=catalog, partition=partition, offset=offset)
+
+    async def _body(
+        self, state: admission.State, event: events.Event, now: Instant
+    ) -> bytes | None:
+        """The body of a request that is in a blob, where routing has to look into it."""
+        catalog = self._definitions.catalog
+        if not isinstance(event, events.WebhookReceived):
+            return None
+        if not admission.is_routed(state, event, now, catalog):
+            return None
+        endpoint = catalog.endpoint(event.endpoint_id)
+        assert endpoint is not None
+        ruling = endpoint.instance.deployed
+        version = (ruling.integration_id, ruling.version)
+        if not catalog.is_parsed(*version):
+            await asyncio.to_thread(catalog.definition, *version)
+        definition, request = catalog.definition(*version), event.request
+        if request.body_bytes > MAX_ROUTED_BYTES:
+            return None
+        if not routing.is_in_blob(definition.routing, request):
+            return None
+        try:
+            return await self._blobs.get(request.body)
+        except BlobMissing:
+            return b""
 
     async def _recover(self, partition: int, first: Record) -> _Partition:
         known = _Partition()

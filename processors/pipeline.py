@@ -44,7 +44,7 @@ def stages(
 ) -> list[Stage]:
     """The stages in the order of the data."""
     return [
-        AdmissionHost(log, definitions),
+        AdmissionHost(log, blobs=blobs, definitions=definitions),
         ExecutionHost(
             log,
             blobs=blobs,

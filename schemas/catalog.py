@@ -166,6 +166,10 @@ class Catalog:
             self._parsed[key] = definition
         return self._parsed[key]
 
+    def is_parsed(self, integration_id: IntegrationId, version: int) -> bool:
+        """Whether `definition` answers at once; the first time may take seconds."""
+        return (integration_id, version) in self._parsed
+
     def flow_of(self, endpoint: Endpoint) -> Flow:
         """The flow behind an endpoint of one flow, as in the version that is deployed."""
         deployed = endpoint.instance.deployed
