@@ -19,12 +19,12 @@ from schemas.catalog import Catalog, Instance, Status
 from schemas.definitions import Definition, Flow, RequiredConfigVar
 from schemas.errors import Refused
 from schemas.ids import CustomerId, EndpointId, InstanceId, IntegrationId
+from schemas.integration_routing import FLOW_SPECIFIC, SHARED
 from schemas.secrets import hash_of
 
 MAX_DEFINITION_BYTES = 3_000_000
 DEFAULT_CUSTOMER = "default"
 DEFAULT_RATE_LIMIT = 50
-FLOW_SPECIFIC = "flow_specific"
 
 Seal = Callable[[Any], str]
 Unseal = Callable[[str], Any]
@@ -119,13 +119,11 @@ def deploy(
         integration_id=imported.integration_id,
         version=imported.version,
         customer_id=customer_id,
-        endpoints={
-            flow.name: EndpointId(ids.derived("endpoint", instance_id, flow.name))
-            for flow in definition.flows
-        },
+        endpoints=_endpoints(definition, imported.integration_id, instance_id),
         sealed=former.deployed.sealed if former and is_same else _sealed(seal, content),
         api_key_hashes={flow: [hash_of(key) for key in keys] for flow, keys in api_keys.items()},
         rate_limit=_rate_limit(wish.rate_limit, former),
+        endpoint_type=definition.endpoint_type,
         revision=latest if is_same else latest + 1,
     )
     said = (*imported.said, *_customer(catalog, customer_id, wish.customer), deployed)
@@ -170,12 +168,23 @@ def _living(catalog: Catalog, instance_id: InstanceId) -> Status:
 
 
 def _check_deployable(definition: Definition) -> None:
+    if definition.routing.preprocess_flow:
+        message = f"The preprocess flow {definition.routing.preprocess_flow!r} cannot be run yet."
+        raise Refused(message, reason="unsupported_preprocess_flow")
+
+
+def _endpoints(
+    definition: Definition, integration_id: IntegrationId, instance_id: InstanceId
+) -> dict[str, EndpointId]:
+    """By flow: one each, one for the instance, or one for all instances of the integration."""
+    common = integration_id if definition.endpoint_type == SHARED else instance_id
     if definition.endpoint_type != FLOW_SPECIFIC:
-        message = (
-            f"Integrations of endpointType {definition.endpoint_type} cannot be deployed:"
-            f" only {FLOW_SPECIFIC} is served."
-        )
-        raise Refused(message, reason="unsupported_endpoint_type")
+        endpoint_id = EndpointId(ids.derived("endpoint", common))
+        return dict.fromkeys((flow.name for flow in definition.flows), endpoint_id)
+    return {
+        flow.name: EndpointId(ids.derived("endpoint", instance_id, flow.name))
+        for flow in definition.flows
+    }
 
 
 def _customer(

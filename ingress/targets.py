@@ -4,7 +4,6 @@ Takes in the catalog's endpoint and its flow; gives out who may call, whether ca
 those are told who do not.
 """
 
-import hmac
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -13,14 +12,14 @@ import orjson
 
 from ingress import answers, requests
 from ingress.answers import Scope
-from schemas import events
+from schemas import endpoint_keys, events
 from schemas.catalog import Endpoint
 from schemas.definitions import Complex, Entry, Flow, Literal, Step
 from schemas.errors import Refused
+from schemas.events import Reason
 from schemas.secrets import hash_of
 
 _WINDOW_S = 1.0
-_NEEDS_KEY = frozenset(("customer_required", "organization"))
 _ANSWERING = frozenset((("webhook-triggers", "webhook"), ("hash", "hmacWebhookTrigger")))
 
 
@@ -36,14 +35,21 @@ class Accepted:
 
 @dataclass(slots=True)
 class Target:
-    """What a request to an endpoint needs to know, worked out once per deployment."""
+    """What a request to an endpoint needs to know, worked out once per deployment.
+
+    `flow` is None where the request itself says which flow it is for: then its key and its answer
+    are those of the flow that admission finds.
+    """
 
     deployed: events.InstanceDeployed
-    synchronous: bool
-    needs_key: bool
+    flow: Flow | None
     key_hashes: tuple[str, ...]
     accepted: Accepted
     forwarded: deque[float] = field(default_factory=deque)
+
+    @property
+    def synchronous(self) -> bool:
+        return self.flow is not None and self.flow.is_synchronous
 
     def is_flooded(self, now_s: float) -> bool:
         """Whether far more than can be admitted went on to the log within the last second."""
@@ -53,31 +59,38 @@ class Target:
         return len(recent) >= 4 * self.deployed.rate_limit + 100
 
 
-def target_of(endpoint: Endpoint, flow: Flow) -> Target:
+def target_of(endpoint: Endpoint, flow: Flow | None) -> Target:
     deployed = endpoint.instance.deployed
-    hashes = tuple(deployed.api_key_hashes.get(endpoint.flow, ()))
-    secured = flow.security != "unsecured"
     return Target(
         deployed=deployed,
-        synchronous=flow.is_synchronous,
-        needs_key=secured and (flow.security in _NEEDS_KEY or bool(hashes)),
-        key_hashes=hashes,
-        accepted=_accepted(flow.steps[0]) if flow.steps else Accepted(),
+        flow=flow,
+        key_hashes=tuple(deployed.api_key_hashes.get(endpoint.flow, ())),
+        accepted=accepted_by(flow),
     )
 
 
 def check_key(target: Target, scope: Scope) -> None:
-    if not target.needs_key:
+    """Raises Refused (401) for a caller without a key of the endpoint's one flow."""
+    if target.flow is None:
         return
-    given = requests.header(scope, requests.API_KEY)
-    if given is None:
+    reason = endpoint_keys.objection(target.flow, target.key_hashes, key_hash(scope))
+    if reason is Reason.MISSING_API_KEY:
         message = "This endpoint needs an API key in the header Api-Key."
-        raise Refused(message, status=401, reason="missing_api_key")
-    given_hash = hash_of(given)
-    fits = [hmac.compare_digest(given_hash, known) for known in target.key_hashes]
-    if not any(fits):
+        raise Refused(message, status=401, reason=reason.value)
+    if reason is not None:
         message = "The API key in the header Api-Key is not one of this endpoint."
-        raise Refused(message, status=401, reason="wrong_api_key")
+        raise Refused(message, status=401, reason=reason.value)
+
+
+def key_hash(scope: Scope) -> str:
+    """The hash of the key that a caller has sent, empty for none."""
+    given = requests.header(scope, requests.API_KEY)
+    return hash_of(given) if given else ""
+
+
+def accepted_by(flow: Flow | None) -> Accepted:
+    """How `flow` answers those who do not wait."""
+    return _accepted(flow.steps[0]) if flow is not None and flow.steps else Accepted()
 
 
 def _accepted(trigger: Step) -> Accepted:

@@ -30,7 +30,7 @@ _logger = logging.getLogger(__name__)
 class Ticket:
     """One waiting caller. `None` as its reply says that time is up."""
 
-    __slots__ = ("for_result", "reply", "request_no")
+    __slots__ = ("for_result", "reply", "request_no", "result")
 
     def __init__(
         self, request_no: int, for_result: bool, reply: "asyncio.Future[Reply | None]"
@@ -38,12 +38,22 @@ class Ticket:
         self.request_no = request_no
         self.for_result = for_result
         self.reply = reply
+        self.result: Reply | None = None
 
     def give(self, reply: Reply) -> None:
         """A caller who waits for a result is not served by the news that it may run."""
+        if isinstance(reply, events.ResultReady):
+            self.result = reply
         admitted = isinstance(reply, events.AdmissionDecided) and reply.reason is None
         if not self.reply.done() and not (self.for_result and admitted):
             self.reply.set_result(reply)
+
+    def wait_on(self) -> None:
+        """Wait once more, now for the result, which may have come already."""
+        self.for_result = True
+        self.reply = self.reply.get_loop().create_future()
+        if self.result is not None:
+            self.reply.set_result(self.result)
 
     def expire(self) -> None:
         if not self.reply.done():

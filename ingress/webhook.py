@@ -7,7 +7,7 @@ turned away here, so that it cannot fill the log.
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from eventlog import at_hand
@@ -21,7 +21,7 @@ from ingress.floods import Floods
 from ingress.refreshing import Refresh
 from ingress.requests import Address, Body
 from ingress.results import Results
-from ingress.targets import Target
+from ingress.targets import Accepted, Target
 from ingress.waiting import Node, Reply, Ticket
 from schemas import bodies, events, ids
 from schemas.errors import Refused, Retryable
@@ -45,6 +45,7 @@ class _Call:
     endpoint: str
     target: Target
     synchronous: bool
+    by_flow: bool
 
 
 class Webhooks:
@@ -100,8 +101,7 @@ class Webhooks:
         if target.is_flooded(self._now()):
             self._floods.count(address.endpoint, self._now())
             return decisions.throttled(address.endpoint, target.deployed.rate_limit, None)
-        synchronous = _chosen(scope, target)
-        call = _Call(scope, receive, address.endpoint, target, synchronous)
+        call = _Call(scope, receive, address.endpoint, target, *_waits(scope, target))
         return await self._accept(call, endpoint_id, address.path)
 
     def _target(self, endpoint_id: EndpointId) -> Target | None:
@@ -111,7 +111,8 @@ class Webhooks:
             return None
         target = self._targets.get(endpoint_id)
         if target is None or target.deployed is not endpoint.instance.deployed:
-            target = targets.target_of(endpoint, self._definitions.catalog.flow_of(endpoint))
+            flow = self._definitions.catalog.flow_of(endpoint) if endpoint.flow else None
+            target = targets.target_of(endpoint, flow)
             self._targets[endpoint_id] = target
         return target
 
@@ -130,6 +131,10 @@ class Webhooks:
             execution_id = ids.execution_of(appended[0].partition, appended[0].offset)
             wait_s = self._result_s if call.synchronous else self._decision_s
             reply = await self._node.wait(ticket, wait_s, call.receive)
+            if isinstance(reply, events.AdmissionDecided) and reply.synchronous:
+                call = replace(call, synchronous=True)
+                ticket.wait_on()
+                reply = await self._node.wait(ticket, self._result_s, call.receive)
         finally:
             self._node.forget(ticket)
         return await self._answer_to(call, reply, execution_id)
@@ -144,6 +149,8 @@ class Webhooks:
             reply_to=self._node.id,
             request_no=ticket.request_no,
             invoke_url=requests.url_of(call.scope, self._public_url),
+            by_flow=call.by_flow,
+            api_key_hash=targets.key_hash(call.scope) if call.target.flow is None else "",
         )
         return at_hand.encode([received])
 
@@ -169,7 +176,7 @@ class Webhooks:
                     202, decisions.naming(execution_id), execution_id=execution_id
                 )
             case events.AdmissionDecided(reason=None):
-                return decisions.of_accepted(call.target.accepted, execution_id)
+                return decisions.of_accepted(await self._accepted(call, reply), execution_id)
             case events.AdmissionDecided(limit=limit) if reply.reason is not None:
                 limit = limit or call.target.deployed.rate_limit
                 return decisions.of_refusal(reply, call.endpoint, limit)
@@ -179,6 +186,17 @@ class Webhooks:
                 raise AssertionError("both kinds of a decision are above")
             case _:
                 assert_never(reply)
+
+    async def _accepted(self, call: _Call, decided: events.AdmissionDecided) -> Accepted:
+        """The answer that the flow of the endpoint, or else the one that was found, gives."""
+        if call.target.flow is not None or decided.instance_id is None:
+            return call.target.accepted
+        catalog = self._definitions.catalog
+        if decided.instance_id not in catalog.instances:
+            await self._refresh.now()
+        deployed = catalog.instances[decided.instance_id].deployed
+        definition = catalog.definition(deployed.integration_id, deployed.version)
+        return targets.accepted_by(definition.flow(decided.flow))
 
     async def _result(self, call: _Call, ready: events.ResultReady) -> Answer:
         if ready.error is not None:
@@ -204,11 +222,14 @@ def _endpoint_id(address: Address) -> EndpointId:
         raise decisions.unknown(address.endpoint) from error
 
 
-def _chosen(scope: Scope, target: Target) -> bool:
-    """Whether the caller waits for the result: its header wins over the flow's setting."""
+def _waits(scope: Scope, target: Target) -> tuple[bool, bool]:
+    """Whether the caller waits for the result, and whether that is left to a flow not known yet.
+
+    The caller's header wins over the flow's setting.
+    """
     given = requests.header(scope, b"prismatic-synchronous")
     word = given.strip().lower() if given else ""
-    return _WORDS.get(word, target.synchronous)
+    return _WORDS.get(word, target.synchronous), target.flow is None and word not in _WORDS
 
 
 def _is_true(scope: Scope, name: bytes) -> bool:

@@ -15,6 +15,7 @@ from eventlog.log import Appended, EventLog, NewRecord
 from eventlog.opening import open_log
 from ingress.app import Application, application
 from ingress.waiting import Node
+from processors import effects, embedded_host
 from schemas import codec, events, ids
 from schemas.ids import ExecutionId
 from schemas.secrets import MasterKey
@@ -180,3 +181,27 @@ async def served(folder: Path, **given: Any) -> AsyncIterator[Served]:
             yield Served(app, log, blobs, definitions, node, http, Processors(log))
     finally:
         await log.close()
+
+
+@asynccontextmanager
+async def processing(ingress: Served) -> AsyncIterator[None]:
+    """The processors at work on the log of `ingress`, instead of by hand."""
+    ready = asyncio.Event()
+    async with effects.world(code_timeout_s=2, allow_private=True) as world:
+        host = asyncio.ensure_future(
+            embedded_host.run(
+                ingress.log,
+                blobs=ingress.blobs,
+                definitions=Definitions(ingress.log),
+                master_key=KEY,
+                world=world,
+                ready=ready.set,
+            )
+        )
+        waiting = asyncio.ensure_future(ready.wait())
+        await asyncio.wait({host, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        try:
+            yield
+        finally:
+            host.cancel()
+            await asyncio.gather(host, return_exceptions=True)

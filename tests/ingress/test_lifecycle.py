@@ -205,12 +205,6 @@ def test_an_organization_secures_a_flow_by_its_own_keys() -> None:
         (PLAIN, {"api_keys": {"Main": [""]}}, "bad_api_key", "'Main'"),
         (definition(flow(security="unsecured")), {"api_keys": {"Main": ["k"]}}, None, "unsecured"),
         (PLAIN, {"rate_limit": 0}, "bad_rate_limit", "not 0"),
-        (
-            definition(extra="endpointType: instance_specific"),
-            {},
-            "unsupported_endpoint_type",
-            "instance_specific",
-        ),
     ],
 )
 def test_a_wish_that_does_not_fit_is_refused(
@@ -223,10 +217,34 @@ def test_a_wish_that_does_not_fit_is_refused(
     assert "s3cret" not in str(refused.value)
 
 
-def test_a_definition_of_any_endpoint_type_can_be_imported() -> None:
-    text = definition(extra="endpointType: instance_specific")
-    read = lifecycle.read_definition(text)
-    assert lifecycle.publish(Catalog(), text, read).version == 1
+TWO_FLOWS = (flow("First"), flow("Second"))
+BY_HEADER = """flowNameField: {type: reference, value: payload.results.headers.x-flow}
+externalCustomerIdField: {type: reference, value: payload.results.headers.x-customer}
+"""
+
+
+def endpoints_of(catalog: Catalog, endpoint_type: str, customer: str) -> dict[str, str]:
+    extra = f"endpointType: {endpoint_type}\n{BY_HEADER}"
+    done, _ = deployed(catalog, definition(*TWO_FLOWS, extra=extra), customer=customer)
+    assert done.instance.endpoint_type == endpoint_type
+    return {str(flow): str(endpoint) for flow, endpoint in done.instance.endpoints.items()}
+
+
+def test_each_flow_of_each_instance_has_its_own_endpoint() -> None:
+    one, other = (endpoints_of(Catalog(), "flow_specific", name) for name in ("a", "b"))
+    assert len({*one.values(), *other.values()}) == 4
+
+
+def test_an_instance_specific_endpoint_is_one_for_all_flows_of_the_instance() -> None:
+    one, other = (endpoints_of(Catalog(), "instance_specific", name) for name in ("a", "b"))
+    assert list(one) == ["First", "Second"]
+    assert (len(set(one.values())), len({*one.values(), *other.values()})) == (1, 2)
+
+
+def test_a_shared_endpoint_is_one_for_all_customers() -> None:
+    one, other = (endpoints_of(Catalog(), "shared_instance", name) for name in ("a", "b"))
+    assert one == other
+    assert len(set(one.values())) == 1
 
 
 def test_a_definition_with_problems_names_them_all() -> None:
