@@ -82,9 +82,12 @@ _NOT_YAML = re.compile(
 _MERGE = "<<"
 
 
-def parse(file: str | bytes) -> Document:
-    """The tree in `file`. Never raises: what cannot be read is a problem with its line."""
-    builder = _Builder()
+def parse(file: str | bytes, *, text_keys: bool = True) -> Document:
+    """The tree in `file`. Never raises: what cannot be read is a problem with its line.
+
+    Without `text_keys`, a key that is another scalar, as in `1: a`, is the text of it.
+    """
+    builder = _Builder(text_keys=text_keys)
     try:
         text = _text_of(file)
         builder.last_line = max(len(text.splitlines()), 1)
@@ -173,6 +176,7 @@ class _Builder:
     root: Node | None = None
     problems: list[Problem] = field(default_factory=list)
     last_line: int = 1
+    text_keys: bool = True
     _stack: list[_Frame] = field(default_factory=list)
     _anchors: dict[str, _Anchored] = field(default_factory=dict)
 
@@ -197,7 +201,7 @@ class _Builder:
     def _scalar(self, event: yaml.ScalarEvent, line: int) -> Scalar:
         resolved = event.implicit[0] and event.tag is None
         if resolved or event.tag in _RESOLVED_TAGS:
-            return Scalar(line, event.value, _kind_of(event.value))
+            return Scalar(line, event.value, kind_of(event.value))
         if event.tag is not None and event.tag not in _TEXT_TAGS:
             self._say(line, f"the tag {event.tag} is not known")
         return Scalar(line, event.value, Kind.TEXT)
@@ -250,7 +254,8 @@ class _Builder:
             self._value(frame, frame.node, done.node)
 
     def _key(self, frame: _Frame, key: Node) -> None:
-        frame.key_is_good = isinstance(key, Scalar) and key.kind is Kind.TEXT
+        is_text = isinstance(key, Scalar) and (key.kind is Kind.TEXT or not self.text_keys)
+        frame.key_is_good = is_text
         frame.key = key.text if isinstance(key, Scalar) else "?"
         if not frame.key_is_good:
             frame.key = frame.key or "null"
@@ -283,7 +288,8 @@ class _Builder:
         self.problems.append(Problem(self._path(), line, message))
 
 
-def _kind_of(text: str) -> Kind:
+def kind_of(text: str) -> Kind:
+    """What `text` is as a plain scalar."""
     if text in _NULLS:
         return Kind.NULL
     if text in _BOOLEANS:

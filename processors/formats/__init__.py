@@ -1,0 +1,1 @@
+"""Formats: values from texts of CSV, XML and YAML, and texts from values; pure."""
