@@ -7,11 +7,14 @@ from types import MappingProxyType
 from processors.actions import Action
 from processors.components import (
     branch,
+    change_data_format,
     code,
     collection_functions,
     collection_order,
     collection_tools,
     cross_flow,
+    csv,
+    format_conversions,
     http,
     jsonata,
     liquid_template,
@@ -22,15 +25,19 @@ from processors.components import (
     sleep,
     stop_execution,
     webhook_triggers,
+    xml,
 )
 
 _FILES = (
     branch,
+    change_data_format,
     code,
     collection_functions,
     collection_order,
     collection_tools,
     cross_flow,
+    csv,
+    format_conversions,
     http,
     jsonata,
     liquid_template,
@@ -41,6 +48,7 @@ _FILES = (
     sleep,
     stop_execution,
     webhook_triggers,
+    xml,
 )
 
 ACTIONS: Mapping[tuple[str, str], Action] = MappingProxyType(

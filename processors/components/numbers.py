@@ -15,9 +15,10 @@ def number_of(declared: Input, value: Value) -> int | float:
     if value is None or value == "":
         return 0
     try:
-        return cleaning.to_number(value)
+        number = cleaning.to_number(value)
     except ValueError as error:
         raise unfit(declared, "a number", value) from error
+    return number if abs(number) < _EXACT else float(number)
 
 
 def whole(declared: Input, value: float, *, least: int) -> int:
