@@ -7,15 +7,18 @@ topic have no dead letters of their own.
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 from eventlog.log import EventLog, LogUnavailable, OffsetOutOfRange
-from schemas import codec
-from schemas.catalog import Catalog
+from schemas import codec, events
+from schemas.catalog import Catalog, Mark
 from schemas.errors import Undecodable
 from schemas.topics import DEFINITIONS
 
 READ_WAIT_S = 30.0
 BACK_OFF_S = 0.5
+
+Watcher = Callable[[events.Event, Mark], None]
 
 _logger = logging.getLogger(__name__)
 
@@ -28,6 +31,13 @@ class Definitions:
         self.catalog = Catalog()
         self._next = 0
         self._reading = asyncio.Lock()
+        self._watchers: list[Watcher] = []
+
+    def watch(self, watcher: Watcher) -> Callable[[], None]:
+        """Tell `watcher` of every event that comes into the catalog from now on, and its mark; call
+        the outcome to end it."""
+        self._watchers.append(watcher)
+        return lambda: self._watchers.remove(watcher)
 
     async def run(self) -> None:
         """Follow the topic for ever, through failures of the log."""
@@ -39,6 +49,11 @@ class Definitions:
             except LogUnavailable as error:
                 _logger.warning("definitions cannot be read, trying again: %s", error)
                 await asyncio.sleep(BACK_OFF_S)
+
+    @property
+    def next_offset(self) -> int:
+        """Everything on the topic below it is in the catalog."""
+        return self._next
 
     async def read_to_end(self) -> None:
         """Return once everything that is on the topic now is in the catalog."""
@@ -57,7 +72,13 @@ class Definitions:
             self._next = high
         for record in records:
             try:
-                self.catalog.apply(codec.decode(record.value).events, record.offset)
+                said = codec.decode(record.value).events
             except Undecodable as error:
                 _logger.error("definitions/0 offset %d left out: %s", record.offset, error)
+                said = ()
+            mark = Mark(record.offset, record.at)
+            self.catalog.apply(said, *mark)
             self._next = record.offset + 1
+            for watcher in self._watchers:
+                for event in said:
+                    watcher(event, mark)

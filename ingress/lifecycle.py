@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from schemas import config_values, events, ids, integration_file
+from schemas import config_values, events, ids, integration_file, schedules
 from schemas.catalog import Catalog, Instance, Status
 from schemas.definitions import Definition, Flow, RequiredConfigVar
 from schemas.errors import Refused
@@ -109,6 +109,7 @@ def deploy(
     former = None if known is not None and known.status is Status.REMOVED else known
     held = unseal(former.deployed.sealed) if former else {}
     config = _config(definition, wish.config, held.get("config", {}))
+    formerly = schedules.placed(former.deployed, *former.deployed_at) if former else []
     api_keys = _api_keys(definition, wish.api_keys, held.get("api_keys", {}))
     content = {"config": config, "api_keys": api_keys}
     latest = known.deployed.revision if known else 0
@@ -125,6 +126,7 @@ def deploy(
         rate_limit=_rate_limit(wish.rate_limit, former),
         endpoint_type=definition.endpoint_type,
         revision=latest if is_same else latest + 1,
+        schedules=schedules.resolved(definition, config, formerly),
     )
     said = (*imported.said, *_customer(catalog, customer_id, wish.customer), deployed)
     return Deployed(said=said, instance=deployed, api_keys=api_keys)
@@ -141,7 +143,8 @@ def resume(catalog: Catalog, instance_id: InstanceId) -> tuple[events.Event, ...
     status = _living(catalog, instance_id)
     if status is Status.ACTIVE:
         return ()
-    return (events.InstanceResumed(instance_id=instance_id),)
+    since = catalog.instances[instance_id].standing.since
+    return (events.InstanceResumed(instance_id=instance_id, paused_at=since.at),)
 
 
 def remove(catalog: Catalog, instance_id: InstanceId) -> tuple[events.Event, ...]:

@@ -13,8 +13,11 @@ from schemas import events
 from schemas.definitions import Definition, Flow
 from schemas.errors import Bug
 from schemas.ids import CustomerId, EndpointId, InstanceId, IntegrationId
+from schemas.instants import Instant
 from schemas.integration_file import read_published
 from schemas.integration_routing import FLOW_SPECIFIC, SHARED
+
+NO_TIME = Instant(0)
 
 
 class Status(enum.StrEnum):
@@ -25,12 +28,35 @@ class Status(enum.StrEnum):
     REMOVED = "removed"
 
 
+class Mark(NamedTuple):
+    """Where an event stands on `definitions`, and when it was appended."""
+
+    offset: int = -1
+    at: Instant = NO_TIME
+
+
+NOWHERE = Mark()
+
+
+class Standing(NamedTuple):
+    """A status, since when, and since when an instance that was resumed had been paused."""
+
+    status: Status
+    since: Mark = NOWHERE
+    paused_at: Instant | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """One deployment and its status."""
+    """One deployment and its status. `deployed_at` and `standing` say since when they hold."""
 
     deployed: events.InstanceDeployed
-    status: Status
+    deployed_at: Mark
+    standing: Standing
+
+    @property
+    def status(self) -> Status:
+        return self.standing.status
 
 
 class Endpoint(NamedTuple):
@@ -96,18 +122,19 @@ class Catalog:
     """What was sealed for each revision of an instance's configuration."""
     unfollowed: dict[InstanceId, int] = field(default_factory=dict)
     """Instances whose last deployment or removal entails more than is done, and its offset."""
-    _statuses: dict[InstanceId, Status] = field(default_factory=dict)
+    _standings: dict[InstanceId, Standing] = field(default_factory=dict)
     """Also of instances whose deployment comes later: compaction may leave that order."""
     _endpoints: dict[EndpointId, tuple[InstanceId, str]] = field(default_factory=dict)
     _shared: dict[EndpointId, Sharing] = field(default_factory=dict)
     _by_external_id: dict[str, CustomerId] = field(default_factory=dict)
     _parsed: dict[tuple[IntegrationId, int], Definition] = field(default_factory=dict)
 
-    def apply(self, said: Iterable[events.Event], offset: int = -1) -> None:
-        """Fold events in log order, those of the record at `offset`.
+    def apply(self, said: Iterable[events.Event], offset: int = -1, at: Instant = NO_TIME) -> None:
+        """Fold events in log order, those of the record at `offset` that was appended at `at`.
 
         Events of other topics leave the catalog as it is.
         """
+        mark = Mark(offset, at)
         for event in said:
             match event:
                 case events.IntegrationPublished():
@@ -119,14 +146,15 @@ class Catalog:
                     self.customers[event.customer_id] = event
                     self._by_external_id[event.external_id] = event.customer_id
                 case events.InstanceDeployed():
-                    self._deploy(event)
+                    self._deploy(event, mark)
                     self._follow(event.instance_id, offset, event.entails_more)
                 case events.InstancePaused():
-                    self._set(event.instance_id, Status.PAUSED)
+                    self._set(event.instance_id, Standing(Status.PAUSED, mark))
                 case events.InstanceResumed():
-                    self._set(event.instance_id, Status.ACTIVE)
+                    resumed = Standing(Status.ACTIVE, mark, event.paused_at)
+                    self._set(event.instance_id, resumed)
                 case events.InstanceRemoved():
-                    self._set(event.instance_id, Status.REMOVED)
+                    self._set(event.instance_id, Standing(Status.REMOVED, mark))
                     self._follow(event.instance_id, offset, event.entails_more)
                 case events.LifecycleFollowed():
                     if self.unfollowed.get(event.instance_id, offset) <= event.change:
@@ -178,14 +206,15 @@ class Catalog:
             raise Bug(f"instance {deployed.instance_id} has no flow {endpoint.flow!r}")
         return flow
 
-    def _deploy(self, event: events.InstanceDeployed) -> None:
+    def _deploy(self, event: events.InstanceDeployed, mark: Mark) -> None:
         known = self.instances.get(event.instance_id)
-        paused = self._statuses.get(event.instance_id) is Status.PAUSED
-        status = Status.PAUSED if paused else Status.ACTIVE
-        self._statuses[event.instance_id] = status
+        standing = self._standings.get(event.instance_id)
+        if standing is None or standing.status is Status.REMOVED:
+            standing = Standing(Status.ACTIVE, mark)
+        self._standings[event.instance_id] = standing
         if known is not None:
             self._close(known.deployed)
-        self.instances[event.instance_id] = Instance(event, status)
+        self.instances[event.instance_id] = Instance(event, mark, standing)
         self.configurations[(event.instance_id, event.revision)] = event.sealed
         self._open(event)
 
@@ -211,11 +240,11 @@ class Catalog:
         else:
             self.unfollowed.pop(instance_id, None)
 
-    def _set(self, instance_id: InstanceId, status: Status) -> None:
-        self._statuses[instance_id] = status
+    def _set(self, instance_id: InstanceId, standing: Standing) -> None:
+        self._standings[instance_id] = standing
         known = self.instances.get(instance_id)
         if known is not None:
-            self.instances[instance_id] = replace(known, status=status)
+            self.instances[instance_id] = replace(known, standing=standing)
             if known.deployed.endpoint_type == SHARED:
                 self._open(known.deployed)
 

@@ -4,7 +4,8 @@ Takes in a variable and a text, as `--config` and `defaultValue` have it, or a v
 hold; gives out what flows see:
 
     string, code, picklist       the text
-    date, timestamp, schedule    the text, which must be an ISO date, an ISO instant, a cron text
+    date, timestamp              the text, which must be an ISO date, an ISO instant
+    schedule                     the cron text, or the value of an object (schemas.schedules)
     number, boolean              a number; true or false
     objectSelection, objectFieldMap, jsonForm    the value of the JSON text
     connection                   an object of its fields
@@ -22,8 +23,8 @@ from typing import Any
 
 import orjson
 
+from schemas import schedules
 from schemas.definitions import RequiredConfigVar
-from schemas.integration_schedules import cron_problem
 from schemas.values import Value
 
 VALUE_LIST = "valuelist"
@@ -116,9 +117,16 @@ def _checked(check: Callable[[str], object], wanted: str) -> Callable[..., Value
     return coerce
 
 
-def _cron(text: str) -> None:
-    if cron_problem(text):
-        raise ValueError
+def _schedule(variable: RequiredConfigVar, given: Value) -> Value:
+    """The text alone: its type and time zone are for the schedule, not for flows."""
+    if given == "":
+        return None
+    try:
+        setting = schedules.setting_of(variable, given)
+        schedules.expression(setting)
+    except schedules.Unfit as error:
+        raise Unfit(f"a cron expression or a schedule: {error}", error.path) from error
+    return setting.value or None
 
 
 def _number(_variable: RequiredConfigVar, given: Value) -> Value:
@@ -172,7 +180,7 @@ _TYPES: dict[str, Callable[[RequiredConfigVar, Value], Value]] = {
     "picklist": _picklist,
     "date": _checked(date.fromisoformat, "a date such as 2026-01-31"),
     "timestamp": _checked(datetime.fromisoformat, "an instant such as 2026-01-31T12:00:00Z"),
-    "schedule": _checked(_cron, "a cron expression of five fields"),
+    "schedule": _schedule,
     "number": _number,
     "boolean": _boolean,
     "objectSelection": _object,

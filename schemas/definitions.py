@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from schemas.events import CatchUp, Overlap
+
 _SEPARATORS = re.compile(r"[^0-9a-zA-Z]+")
 
 
@@ -103,12 +105,20 @@ class Branch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """When a schedule trigger fires: `value` is a cron text, or a config variable's key."""
+    """When a schedule trigger fires: `value` is a cron text, or a config variable's key.
+
+    What follows is ours: what becomes of missed instants, of a tick while a former run is open,
+    and by how much at most a schedule is put off, so that not all fire at once.
+    """
 
     kind: str
     value: str
     schedule_type: str
     time_zone: str
+    catch_up: CatchUp = CatchUp.LAST
+    max_catch_up: int = 100
+    overlap: Overlap = Overlap.ALLOW
+    jitter_s: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

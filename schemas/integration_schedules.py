@@ -5,13 +5,19 @@ schemas.recurrence: without croniter's extensions (years, `@daily`, random and h
 would fire at other times on another machine or version.
 """
 
-from schemas import recurrence
+from schemas import recurrence, schedules
 from schemas.definitions import Schedule
+from schemas.events import CatchUp, Overlap
 from schemas.integration_inputs import Names
 from schemas.yaml_places import Place, shown
 
 KINDS = ("value", "configVar")
-TYPES = ("none", "once", "custom", "minute", "hour", "day", "week")
+TYPES = schedules.TYPES
+MAX_CATCH_UP = 1_000
+MAX_JITTER_S = 3_600
+
+_CATCH_UPS = {known.value: known for known in CatchUp}
+_OVERLAPS = {known.value: known for known in Overlap}
 
 
 def read(place: Place, names: Names) -> Schedule | None:
@@ -22,19 +28,37 @@ def read(place: Place, names: Names) -> Schedule | None:
     value = place.text("value")
     if kind == "configVar":
         _check_config_var(place.at("value"), value, names)
-    elif value and kind == "value":
-        check_cron(place.at("value"), value)
-    meta = place.get("meta")
-    if meta is None or not meta.is_mapping():
-        meta = None
-    schedule_type = meta.choice("scheduleType", TYPES, "") if meta else ""
-    time_zone = meta.text("timeZone") if meta else ""
-    if meta and time_zone:
-        check_zone(meta.at("timeZone"), time_zone)
     default_type = "custom" if value else "none"
-    return Schedule(
-        kind=kind, value=value, schedule_type=schedule_type or default_type, time_zone=time_zone
-    )
+    meta = place.mapping("meta")
+    if meta is None:
+        found = Schedule(kind=kind, value=value, schedule_type=default_type, time_zone="")
+    else:
+        found = Schedule(
+            kind=kind,
+            value=value,
+            schedule_type=meta.choice("scheduleType", TYPES, "") or default_type,
+            time_zone=meta.text("timeZone"),
+            catch_up=_CATCH_UPS.get(meta.choice("catchUp", _CATCH_UPS, ""), CatchUp.LAST),
+            max_catch_up=meta.count("maxCatchUp", 1, MAX_CATCH_UP, 100),
+            overlap=_OVERLAPS.get(meta.choice("overlap", _OVERLAPS, ""), Overlap.ALLOW),
+            jitter_s=meta.count("jitterSeconds", 0, MAX_JITTER_S),
+        )
+        if found.time_zone:
+            check_zone(meta.at("timeZone"), found.time_zone)
+    if kind == "value":
+        _check_value(place, found)
+    return found
+
+
+def _check_value(place: Place, found: Schedule) -> None:
+    if found.time_zone and not recurrence.is_zone(found.time_zone):
+        return
+    setting = schedules.Setting(found.value, found.schedule_type, found.time_zone)
+    try:
+        schedules.expression(setting)
+    except schedules.Unfit as error:
+        given = f"{shown(found.value)}: " if found.value else ""
+        place.at("value").wrong(f"{given}{error}")
 
 
 def _check_config_var(place: Place, key: str, names: Names) -> None:
@@ -43,17 +67,6 @@ def _check_config_var(place: Place, key: str, names: Names) -> None:
         place.wrong(f"there is no config variable {shown(key)}")
     elif found != "schedule":
         place.wrong(f"the config variable {shown(key)} is of type {found}, not schedule")
-
-
-def check_cron(place: Place, cron: str) -> None:
-    if problem := cron_problem(cron):
-        place.wrong(problem)
-
-
-def cron_problem(cron: str) -> str:
-    """What is wrong with a cron text; empty where nothing is."""
-    problem = recurrence.problem(cron)
-    return f"the cron expression {shown(cron)} {problem}" if problem else ""
 
 
 def check_zone(place: Place, name: str) -> None:

@@ -43,12 +43,15 @@ _FIELD = re.compile(
     r"|mon|tue|wed|thu|fri|sat|sun)+",
     re.IGNORECASE,
 )
+_WHY = re.compile(r"^\[.*\] is not acceptable\W*")
+"""What croniter says before it says why; it holds the text, which may be a config value."""
+
 _ONE_VALUE = re.compile(r"\b(\w+)-\1/\w+", re.IGNORECASE)
 """`7-7/5` is 7; croniter 5 takes it for `*/5`."""
 
 
 def problem(cron: str) -> str:
-    """What is wrong with a cron text; empty where nothing is."""
+    """What is wrong with a cron text, without showing it; empty where nothing is."""
     fields = cron.split()
     if len(fields) not in (5, 6):
         return f"has {len(fields)} fields, not 5 (or 6, with seconds in front)"
@@ -58,8 +61,8 @@ def problem(cron: str) -> str:
         if all(_is_void(text) for text in _alternatives(cron)):
             return "can never fire"
     except ValueError as error:
-        why = str(error).strip().splitlines()[-1:]
-        return f"is not a cron expression: {''.join(why)}"
+        why = _WHY.sub("", str(error).strip().splitlines()[-1])
+        return "is not a cron expression" + (f": {why}" if why else "")
     return ""
 
 

@@ -7,9 +7,10 @@ import pytest
 from ingress import lifecycle
 from ingress.lifecycle import Wish
 from schemas import events
-from schemas.catalog import Catalog, Status, topic_key
+from schemas.catalog import Catalog, Mark, Status, topic_key
 from schemas.errors import Refused
 from schemas.ids import InstanceId
+from schemas.instants import Instant
 from schemas.secrets import hash_of
 from tests.ingress.serving import KEY, definition, flow
 
@@ -290,3 +291,53 @@ def test_an_instance_that_is_not_there_is_not_found(command: Any) -> None:
     with pytest.raises(Refused, match="no instance") as refused:
         command(Catalog(), InstanceId("00000000-0000-0000-0000-000000000000"))
     assert refused.value.status == 404
+
+
+SCHEDULED = definition(
+    flow().replace("isTrigger: true", "isTrigger: true\n        schedule: SCHEDULE"),
+    extra="requiredConfigVars:\n  - {key: When, dataType: schedule}\n",
+)
+
+
+def scheduled(schedule: str) -> str:
+    return SCHEDULED.replace("SCHEDULE", schedule)
+
+
+BY_VALUE = scheduled("{type: value, value: '*/5 * * * *'}")
+BY_VARIABLE = scheduled("{type: configVar, value: When}")
+
+
+def test_a_deployment_says_when_its_flows_fire() -> None:
+    done, _ = deployed(Catalog(), BY_VARIABLE, config={"When": '{"value": "0 8 * * *"}'})
+    assert [known.expression for known in done.instance.schedules] == ["0 8 * * *"]
+
+
+def test_a_schedule_goes_on_where_a_deployment_changes_something_else() -> None:
+    catalog = Catalog()
+    first, _ = deployed(catalog, BY_VALUE)
+    catalog.apply(first.said, *Mark(7, Instant(100)))
+    again, _ = deployed(catalog, BY_VALUE, rate_limit=5)
+    (known,) = again.instance.schedules
+    assert (known.since, known.change) == (100, 7)
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({}, r"flows\[0\]\.steps\[0\]\.schedule\.value .* 'When', which has no value"),
+        ({"When": "0 0 30 2 *"}, r"When\.value .* can never fire"),
+        ({"When": {"value": "0 8 * * *", "timeZone": "Mars"}}, r"When\.timeZone .* time zone"),
+    ],
+)
+def test_a_schedule_that_is_none_is_refused_with_its_path(config: Any, message: str) -> None:
+    with pytest.raises(Refused, match=message):
+        deployed(Catalog(), BY_VARIABLE, config=config)
+
+
+def test_a_resumption_says_since_when_the_instance_was_paused() -> None:
+    catalog = Catalog()
+    done, _ = deployed(catalog)
+    instance_id = done.instance.instance_id
+    catalog.apply(lifecycle.pause(catalog, instance_id), *Mark(9, Instant(500)))
+    (resumed,) = lifecycle.resume(catalog, instance_id)
+    assert resumed == events.InstanceResumed(instance_id=instance_id, paused_at=Instant(500))

@@ -374,6 +374,7 @@ WRONG: list[tuple[Edit, str, str]] = [
     (errors(ignoreFinalError=3), f"{STEP}.errorConfig.ignoreFinalError", "true or false"),
     (schedule("* * * *"), f"{STEP}.schedule.value", "has 4 fields, not 5"),
     (schedule("* * * * * * *"), f"{STEP}.schedule.value", "has 7 fields, not 5"),
+    (schedule("0 0 30 2 *"), f"{STEP}.schedule.value", "can never fire"),
     (schedule("61 * * * *"), f"{STEP}.schedule.value", "not a cron expression"),
     (schedule("@daily"), f"{STEP}.schedule.value", "fields"),
     (schedule("R * * * *"), f"{STEP}.schedule.value", "not a cron expression"),
@@ -737,3 +738,28 @@ def test_unknown_components_are_listed_once_and_sorted() -> None:
     )
     known = {"http": {"httpGet"}, "loop": {"loopOverItems"}, "branch": {"branchOnValue"}}
     assert unknown_components(definition_of(tree), known) == ["acme", "http/httpBrew", "slack"]
+
+
+def test_a_schedule_carries_its_policies() -> None:
+    meta = {"catchUp": "all", "maxCatchUp": 5, "overlap": "queue", "jitterSeconds": 30}
+    scheduled = trigger(schedule={"type": "value", "value": "30 0 * * * *", "meta": meta})
+    found = definition_of(in_flow(scheduled)).flows[0].steps[0].schedule
+    assert found is not None
+    policies = (found.catch_up, found.max_catch_up, found.overlap, found.jitter_s)
+    assert policies == ("all", 5, "queue", 30)
+
+
+@pytest.mark.parametrize(
+    ("meta", "path"),
+    [
+        ({"catchUp": "some"}, f"{STEP}.schedule.meta.catchUp"),
+        ({"overlap": "merge"}, f"{STEP}.schedule.meta.overlap"),
+        ({"jitterSeconds": -1}, f"{STEP}.schedule.meta.jitterSeconds"),
+        ({"scheduleType": "once"}, f"{STEP}.schedule.value"),
+        ({"timeZone": "Europe/Atlantis"}, f"{STEP}.schedule.meta.timeZone"),
+    ],
+)
+def test_what_is_wrong_with_a_policy_is_said_with_its_path(meta: dict[str, Any], path: str) -> None:
+    scheduled = trigger(schedule={"type": "value", "value": "0 * * * *", "meta": meta})
+    reading = read_tree(in_flow(scheduled))
+    assert [problem.path for problem in reading.problems] == [path]
