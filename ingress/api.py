@@ -7,6 +7,7 @@ everything under `/api` alike.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -20,10 +21,13 @@ from eventlog.definitions import Definitions
 from eventlog.limits import MAX_VALUE_BYTES
 from eventlog.log import EventLog, NewRecord
 from ingress import lifecycle
+from ingress.changes import Changes
 from schemas import codec, events, ids
 from schemas.catalog import Catalog, topic_key
 from schemas.definitions import Definition
 from schemas.errors import Refused, Retryable, Unusable
+from schemas.events import Occasion
+from schemas.hooks import About
 from schemas.ids import InstanceId
 from schemas.integration_file import unknown_components
 from schemas.secrets import MasterKey
@@ -77,11 +81,13 @@ class DeployedBody(BaseModel):
     version: int
     flows: list[DeployedFlow]
     unknownComponents: list[str]
+    warnings: list[str] = Field(default_factory=list)
 
 
 class StatusBody(BaseModel):
     instanceId: str
     status: str
+    warnings: list[str] = Field(default_factory=list)
 
 
 class Lifecycle:
@@ -95,12 +101,14 @@ class Lifecycle:
         master_key: MasterKey,
         known: Known,
         public_url: str,
+        changes: Changes,
     ) -> None:
         self._log = log
         self._definitions = definitions
         self._key = master_key
         self._known = known
         self._public_url = public_url
+        self._changes = changes
         self._one_at_a_time = asyncio.Lock()
 
     @property
@@ -128,24 +136,90 @@ class Lifecycle:
             config=body.config,
             api_keys=body.apiKeys,
             rate_limit=body.rateLimit,
+            base_url=(self._public_url or base_url).rstrip("/"),
+            entails_more=self._changes.entails(definition, Occasion.DEPLOY),
         )
-        async with self._one_at_a_time:
-            await self._definitions.read_to_end()
-            done = lifecycle.deploy(
+
+        def plan() -> lifecycle.Deployed:
+            return lifecycle.deploy(
                 self._catalog, body.definition, definition, wish, self._key.seal, self._key.unseal
             )
-            await self._say(done.said)
+
+        problems: Sequence[str] = ()
+        if wish.entails_more:
+            done, problems = await self._deploy_with_hooks(plan, definition)
+        else:
+            done, _ = await self._deploy(plan)
         deployed = done.instance
         # Parsed here and kept, so that the first request need not wait for it.
         await asyncio.to_thread(self._catalog.definition, deployed.integration_id, deployed.version)
-        return self._shown(done, definition, self._public_url or base_url)
+        return self._shown(done, definition, wish.base_url, problems)
+
+    async def _deploy(
+        self, plan: Callable[[], lifecycle.Deployed]
+    ) -> tuple[lifecycle.Deployed, int]:
+        """Say what is planned now; gives the offset of the deployment too."""
+        async with self._one_at_a_time:
+            await self._definitions.read_to_end()
+            done = plan()
+            return done, await self._say(done.said)
+
+    async def _deploy_with_hooks(
+        self, plan: Callable[[], lifecycle.Deployed], definition: Definition
+    ) -> tuple[lifecycle.Deployed, Sequence[str]]:
+        async with self._one_at_a_time:
+            await self._definitions.read_to_end()
+            planned = plan()
+        async with self._changes.alone(planned.instance.instance_id):
+            kept = await self._changes.before_deployment(self._about(planned, definition))
+            done, offset = await self._deploy(plan)
+            about = self._about(done, definition)
+            return done, await self._changes.follow(about, Occasion.DEPLOY, offset, kept)
+
+    def _about(self, done: lifecycle.Deployed, definition: Definition) -> About:
+        deployed = done.instance
+        # Of these three, the catalog has what the deployment does not say.
+        around = Catalog()
+        version = (deployed.integration_id, deployed.version)
+        known = (
+            self._catalog.versions.get(version),
+            self._catalog.customers.get(deployed.customer_id),
+        )
+        around.apply([event for event in (*known, *done.said) if event is not None])
+        return About(
+            definition=definition,
+            published=around.versions[version],
+            customer=around.customers[deployed.customer_id],
+            deployed=deployed,
+        )
+
+    async def remove(self, instance: str) -> StatusBody:
+        """Remove an instance, with what that entails; saying it twice changes nothing."""
+        instance_id = InstanceId(ids.from_global(ids.INSTANCE, instance))
+        await self._definitions.read_to_end()
+        if not lifecycle.remove(self._catalog, instance_id):
+            return await self.change(instance, lifecycle.remove)
+        about = await asyncio.to_thread(self._changes.about, instance_id)
+        if not self._changes.entails(about.definition, Occasion.REMOVE):
+            return await self.change(instance, lifecycle.remove)
+        async with self._changes.alone(instance_id):
+            problems = await self._changes.before_removal(about)
+            async with self._one_at_a_time:
+                await self._definitions.read_to_end()
+                removed = lifecycle.remove(self._catalog, instance_id)
+                offset = await self._say([replace(event, entails_more=True) for event in removed])
+            if removed:
+                await self._changes.follow(about, Occasion.REMOVE, offset, {})
+        status = self._catalog.instances[instance_id].status
+        shown = ids.to_global(ids.INSTANCE, instance_id)
+        return StatusBody(instanceId=shown, status=status.value, warnings=problems)
 
     async def change(
         self,
         instance: str,
         said: Callable[[Catalog, InstanceId], Sequence[events.Event]],
     ) -> StatusBody:
-        """Pause, resume or remove; saying it twice changes nothing."""
+        """Pause or resume; saying it twice changes nothing."""
         instance_id = InstanceId(ids.from_global(ids.INSTANCE, instance))
         async with self._one_at_a_time:
             await self._definitions.read_to_end()
@@ -153,16 +227,23 @@ class Lifecycle:
             status = self._catalog.instances[instance_id].status
         return StatusBody(instanceId=ids.to_global(ids.INSTANCE, instance_id), status=status.value)
 
-    async def _say(self, said: Sequence[events.Event]) -> None:
+    async def _say(self, said: Sequence[events.Event]) -> int:
+        """Gives the offset of the last one."""
         records = [_record(event) for event in said]
-        if records:
-            await self._log.append(records)
-            await self._definitions.read_to_end()
+        if not records:
+            return -1
+        appended = await self._log.append(records)
+        await self._definitions.read_to_end()
+        return appended[-1].offset
 
     def _shown(
-        self, done: lifecycle.Deployed, definition: Definition, base_url: str
+        self,
+        done: lifecycle.Deployed,
+        definition: Definition,
+        base: str,
+        problems: Sequence[str],
     ) -> DeployedBody:
-        deployed, base = done.instance, base_url.rstrip("/")
+        deployed = done.instance
         return DeployedBody(
             integrationId=ids.to_global(ids.INTEGRATION, deployed.integration_id),
             instanceId=ids.to_global(ids.INSTANCE, deployed.instance_id),
@@ -176,6 +257,7 @@ class Lifecycle:
                 for flow, endpoint_id in deployed.endpoints.items()
             ],
             unknownComponents=unknown_components(definition, self._known),
+            warnings=list(problems),
         )
 
 
@@ -226,7 +308,7 @@ def _commands(commands: Lifecycle) -> APIRouter:
 
     @api.delete("/instances/{instance}")
     async def remove(instance: str) -> StatusBody:
-        return await commands.change(instance, lifecycle.remove)
+        return await commands.remove(instance)
 
     return api
 

@@ -19,7 +19,7 @@ from starlette.exceptions import HTTPException
 from eventlog.blobs import Blobs
 from eventlog.definitions import Definitions
 from eventlog.log import EventLog, LogUnavailable
-from ingress import answers, api, exporting, requests, results
+from ingress import answers, api, changes, exporting, requests, results
 from ingress.answers import Message, Receive, Scope, Send
 from ingress.requests import TRIGGER
 from ingress.results import Results
@@ -48,6 +48,7 @@ class Application:
         token: str,
         webhooks: Webhooks,
         results: Results,
+        changes: changes.Changes,
         build_rest: Callable[[api.IsReady], FastAPI],
     ) -> None:
         self._log = log
@@ -56,6 +57,8 @@ class Application:
         self._token = b"Bearer " + token.encode()
         self._webhooks = webhooks
         self._results = results
+        self._changes = changes
+        self._catching_up: asyncio.Task[None] | None = None
         self._following: asyncio.Task[None] | None = None
         self._rest = build_rest(self.is_ready)
 
@@ -65,6 +68,7 @@ class Application:
         await self._node.start()
         self._following = asyncio.create_task(self._node.run())
         self._following.add_done_callback(_report)
+        self._catching_up = asyncio.create_task(self._changes.catch_up())
         return self
 
     async def __aexit__(
@@ -73,9 +77,10 @@ class Application:
         _error: BaseException | None,
         _traceback: TracebackType | None,
     ) -> None:
-        if self._following is not None:
-            self._following.cancel()
-            await asyncio.gather(self._following, return_exceptions=True)
+        tasks = [task for task in (self._following, self._catching_up) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path", "")
@@ -119,6 +124,7 @@ def application(
     max_body_bytes: int,
     result_ttl_s: int,
     known: api.Known,
+    hooks: changes.Hooks | None = None,
     routers: Sequence[APIRouter] = (),
     decision_s: float = DECISION_S,
     result_s: float = RESULT_S,
@@ -136,12 +142,14 @@ def application(
         decision_s=decision_s,
         result_s=result_s,
     )
+    followed = changes.Changes(log, definitions, hooks)
     commands = api.Lifecycle(
         log=log,
         definitions=definitions,
         master_key=master_key,
         known=known,
         public_url=public_url,
+        changes=followed,
     )
     return Application(
         log=log,
@@ -150,6 +158,7 @@ def application(
         token=token,
         webhooks=webhooks,
         results=signed,
+        changes=followed,
         build_rest=partial(
             api.build, commands, (*routers, exporting.router(definitions, api.PREFIX))
         ),

@@ -43,13 +43,18 @@ class InvalidDefinition(Refused):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """What a deployment is asked for. `config` values are texts, of connections also objects."""
+    """What a deployment is asked for. `config` values are texts, of connections also objects.
+
+    `base_url` and `entails_more` are the server's own (events.InstanceDeployed).
+    """
 
     customer: str = DEFAULT_CUSTOMER
     instance: str = ""
     config: Mapping[str, Any] = field(default_factory=dict)
     api_keys: Mapping[str, Sequence[str]] = field(default_factory=dict)
     rate_limit: int | None = None
+    base_url: str = ""
+    entails_more: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +132,8 @@ def deploy(
         endpoint_type=definition.endpoint_type,
         revision=latest if is_same else latest + 1,
         schedules=schedules.resolved(definition, config, formerly),
+        base_url=wish.base_url,
+        entails_more=wish.entails_more,
     )
     said = (*imported.said, *_customer(catalog, customer_id, wish.customer), deployed)
     return Deployed(said=said, instance=deployed, api_keys=api_keys)
@@ -147,7 +154,7 @@ def resume(catalog: Catalog, instance_id: InstanceId) -> tuple[events.Event, ...
     return (events.InstanceResumed(instance_id=instance_id, paused_at=since.at),)
 
 
-def remove(catalog: Catalog, instance_id: InstanceId) -> tuple[events.Event, ...]:
+def remove(catalog: Catalog, instance_id: InstanceId) -> tuple[events.InstanceRemoved, ...]:
     if _known(catalog, instance_id).status is Status.REMOVED:
         return ()
     return (events.InstanceRemoved(instance_id=instance_id),)

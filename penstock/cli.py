@@ -141,6 +141,7 @@ def deploy(
     }
     answer = _send_file(file, "/deployments", {k: v for k, v in wanted.items() if v is not None})
     show.unknown_components(answer["unknownComponents"])
+    show.warnings(answer.get("warnings", ()))
     if as_json:
         show.as_json(answer)
     else:
@@ -246,6 +247,7 @@ def _ask(question: str) -> None:
 
 
 def _show_done(instance_id: str, done: str, answer: Any, as_json: bool) -> None:
+    show.warnings((answer or {}).get("warnings", ()))
     if as_json:
         show.as_json(answer if answer is not None else {"id": instance_id})
     else:

@@ -75,6 +75,12 @@ def problem_object(problem: "Problem | dict[str, Any]") -> dict[str, Any]:
     return {"path": problem.path, "line": problem.line, "message": problem.message}
 
 
+def warnings(found: Sequence[str]) -> None:
+    """What went wrong beside what was asked for."""
+    for warning in found:
+        say(f"warning: {warning}")
+
+
 def unknown_components(names: Sequence[str]) -> None:
     if names:
         say(f"warning: components that are not there: {', '.join(names)}; their steps will fail")

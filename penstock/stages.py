@@ -137,23 +137,31 @@ def ingress(parts: Parts, views: "Views", listener: socket.socket) -> Stage:
 
     async def serve(ready: Ready) -> None:
         from ingress import app, waiting
-        from processors import registry
+        from processors import effects, hooks, registry
         from projections import api
 
-        async with app.application(
-            log=parts.log,
-            blobs=parts.blobs,
-            definitions=parts.definitions,
-            node=waiting.Node(parts.log),
-            master_key=parts.master_key,
-            token=startup.token_of(parts.settings),
-            public_url=parts.settings.public_url,
-            max_body_bytes=parts.settings.max_body_bytes,
-            result_ttl_s=parts.settings.result_ttl_s,
-            known=registry.known(),
-            routers=(api.router(views, parts.log),),
-        ) as application:
-            await _serve(application, listener, ready)
+        async with effects.world(
+            code_timeout_s=parts.settings.code_timeout_s,
+            allow_private=parts.settings.allow_private_networks,
+        ) as world:
+            application = app.application(
+                log=parts.log,
+                blobs=parts.blobs,
+                definitions=parts.definitions,
+                node=waiting.Node(parts.log),
+                master_key=parts.master_key,
+                token=startup.token_of(parts.settings),
+                public_url=parts.settings.public_url,
+                max_body_bytes=parts.settings.max_body_bytes,
+                result_ttl_s=parts.settings.result_ttl_s,
+                known=registry.known(),
+                hooks=hooks.Hooks(
+                    parts.log, find=registry.find, master_key=parts.master_key, world=world
+                ),
+                routers=(api.router(views, parts.log),),
+            )
+            async with application:
+                await _serve(application, listener, ready)
 
     return Stage("ingress", serve)
 

@@ -13,6 +13,7 @@ PROMISED = {
     "http": {"httpGet", "httpPost", "httpPut", "httpPatch", "httpDelete", "httpRequest"},
     "log": {"writeLog"},
     "loop": {"loopOverItems", "loopNTimes", "breakLoop"},
+    "management-triggers": {"instanceDeploy", "instanceRemove"},
     "persist-data": {
         "getExecutionValue",
         "saveCrossFlowValue",
