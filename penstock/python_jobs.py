@@ -1,0 +1,204 @@
+"""Jobs: what a forked process does, one of them in its life: run a flow, or perform an action.
+
+Takes in frames of the worker; gives out frames.
+
+    in    {do: flow, flow, about, limits}      run this flow; turns follow
+          {do: go, number, context}            begin the step of this number
+          {do: deliver, number, outcome, now}  what it came to, and go on
+          {do: perform, component, key, inputs, payload, context, limits}
+    out   {say: turn, asks, logs, end}         the flow has nothing left to do but wait
+          {say: step, number, value | error, permanent, logs}
+          {say: outcome, … }                   of an action or a trigger
+
+Steps run in threads, so that several run at once. What they print becomes lines of the log. What
+hangs is ended from outside: the worker has the process killed.
+"""
+
+import asyncio
+import inspect
+import io
+import os
+import resource
+import sys
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from penstock import flow_context, flow_driver, python_loading, sdk
+from schemas.values import NotSerializable
+
+if TYPE_CHECKING:
+    from penstock.python_child import Frames
+
+MAX_LINES = 1_000
+_PAGE_BYTES = resource.getpagesize()
+
+
+class _Printed(io.TextIOBase):
+    """What a thread prints, gathered as lines until its step has ended."""
+
+    def __init__(self) -> None:
+        self._local = threading.local()
+
+    def write(self, text: str) -> int:
+        parts: list[str] = self._parts()
+        if len(parts) < MAX_LINES:
+            parts.append(text[: flow_context.MAX_LOG_CHARACTERS])
+        return len(text)
+
+    def take(self) -> list[tuple[str, str]]:
+        """The lines of this thread so far."""
+        lines = "".join(self._parts()).splitlines()
+        self._local.parts = []
+        return [("info", line) for line in lines if line.strip()][:MAX_LINES]
+
+    def _parts(self) -> list[str]:
+        if not hasattr(self._local, "parts"):
+            self._local.parts = []
+        parts: list[str] = self._local.parts
+        return parts
+
+
+class _Job:
+    def __init__(self, frames: "Frames", loaded: python_loading.Loaded) -> None:
+        self._frames = frames
+        self._loaded = loaded
+        self._sending = threading.Lock()
+        self._printed = _Printed()
+        self._driver: flow_driver.Driver | None = None
+        sys.stdout = sys.stderr = self._printed
+
+    def run(self) -> None:
+        while (told := self._frames.receive()) is not None:
+            match told["do"]:
+                case "flow":
+                    limit_memory(told["limits"]["memory_bytes"])
+                    self._driver = self._begun(told)
+                    self._say_turn(self._driver.start())
+                case "deliver":
+                    assert self._driver is not None
+                    outcome = told["outcome"]
+                    turn = self._driver.deliver(told["number"], outcome, told["now"])
+                    self._say_turn(turn)
+                case "go":
+                    threading.Thread(target=self._step, args=(told,), daemon=True).start()
+                case "perform":
+                    limit_memory(told["limits"]["memory_bytes"])
+                    self._say({"say": "outcome", **self._performed(told)})
+
+    def _begun(self, told: Mapping[str, Any]) -> flow_driver.Driver:
+        return flow_driver.Driver(self._loaded.flows[told["flow"]], told["about"])
+
+    def _say(self, frame: dict[str, Any]) -> None:
+        with self._sending, suppress(BrokenPipeError, ConnectionResetError):
+            self._frames.send(frame)
+
+    def _say_turn(self, turn: flow_driver.Turn) -> None:
+        logs = [*self._printed.take(), *turn.logs]
+        self._say({"say": "turn", "asks": turn.asks, "logs": logs, "end": turn.end})
+
+    def _step(self, told: Mapping[str, Any]) -> None:
+        assert self._driver is not None
+        number = told["number"]
+        work = self._driver.work[number]
+        context = sdk.StepContext(**told["context"], config=self._driver.context.config)
+        assert work.function is not None
+        args = work.args
+        if isinstance(work.function, sdk.Action):
+            args = (context, *args)
+        said = outcome_of(work.function, args, work.kwargs or {}, context)
+        self._say({"say": "step", "number": number, "logs": self._printed.take(), **said})
+
+    def _performed(self, told: Mapping[str, Any]) -> dict[str, Any]:
+        action = self._loaded.actions.get((told["component"], told["key"]))
+        if action is None:
+            return {"error": f"{told['component']}/{told['key']} is not here"}
+        context = sdk.StepContext(**told["context"])
+        if action.is_trigger:
+            payload = flow_context.Payload(told["payload"])
+            args: tuple[Any, ...] = (context, payload, flow_context.Payload(told["inputs"]))
+            said = outcome_of(action.function, args, {}, context, of_trigger)
+        else:
+            said = outcome_of(action.function, (context,), told["inputs"], context)
+        return {**said, "logs": self._printed.take()}
+
+
+def run(frames: "Frames", loaded: python_loading.Loaded) -> None:
+    """Do what the worker says until it closes the socket."""
+    with open(os.devnull, "r+b") as nothing:
+        for descriptor in (0, 1, 2):
+            os.dup2(nothing.fileno(), descriptor)
+    _Job(frames, loaded).run()
+
+
+def outcome_of(
+    function: Any,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    context: sdk.StepContext,
+    shown: Any = None,
+) -> dict[str, Any]:
+    """What a call of an author's function comes to. Never raises, whatever it does."""
+    token = sdk.CURRENT.set(context)
+    try:
+        result = function(*args, **kwargs)
+        if inspect.isawaitable(result):
+            result = asyncio.run(_awaited(result))
+        return shown(result) if shown else _value(result)
+    except NotSerializable as error:
+        return {"error": f"it returned {error}", "permanent": True}
+    except MemoryError:
+        return {"error": "it needs more memory than a step may use", "permanent": False}
+    except BaseException as error:  # noqa: BLE001  # SystemExit too fails its own step only
+        known = error.args[0] if isinstance(error, sdk.Permanent) and error.args else None
+        message = str(known) if known else flow_driver.described(error, python_loading.PATH)
+        return {"error": message[:10_000], "permanent": isinstance(error, sdk.Permanent)}
+    finally:
+        sdk.CURRENT.reset(token)
+
+
+async def _awaited(result: Any) -> Any:
+    return await result
+
+
+def _value(result: Any) -> dict[str, Any]:
+    value, tagged = flow_context.plain(result)
+    return {"value": value, "tagged": tagged}
+
+
+def of_trigger(result: Any) -> dict[str, Any]:
+    """A TriggerResult as a frame has it. Raises TypeError for anything else."""
+    if not isinstance(result, sdk.TriggerResult):
+        raise TypeError(f"a trigger returns a TriggerResult, not {type(result).__name__}")
+    said = _value(result.payload)
+    if result.response is not None:
+        said["response"] = {
+            "status": result.response.status,
+            "headers": {str(k): str(v) for k, v in result.response.headers.items()},
+            "content_type": result.response.content_type,
+            "body": _body(result.response.body),
+        }
+    states = {
+        "execution": result.execution_state,
+        "flow": result.state,
+        "cross_flow": result.instance_state,
+    }
+    said["states"] = {scope: flow_context.plain(dict(given)) for scope, given in states.items()}
+    polling = None if result.polling is None else flow_context.plain(dict(result.polling))[0]
+    return {**said, "branch": result.branch, "no_changes": result.no_changes, "polling": polling}
+
+
+def _body(body: Any) -> str:
+    if body is None or isinstance(body, str):
+        return body or ""
+    import orjson
+
+    return orjson.dumps(flow_context.plain(body)[0]).decode()
+
+
+def limit_memory(more_bytes: int) -> None:
+    """Let this process grow by so much, and no further: then Python raises MemoryError."""
+    with suppress(FileNotFoundError), open("/proc/self/statm") as file:
+        size = int(file.read().split()[0]) * _PAGE_BYTES
+        resource.setrlimit(resource.RLIMIT_AS, (size + more_bytes, size + more_bytes))
