@@ -94,7 +94,8 @@ class Driver:
         self._task: asyncio.Task[Any] | None = None
         self.work: dict[int, flow_context.Work] = {}
         self.context = flow_context.Context(about, self._ask, self.log)
-        self._payload = flow_context.Payload(about["payload"])
+        payload = values.from_json(about["payload"], bool(about.get("tagged")))
+        self._payload = flow_context.Payload(payload or {})
 
     def start(self) -> Turn:
         """Run the flow from its beginning."""

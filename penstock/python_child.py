@@ -4,11 +4,10 @@ Started as `python -m penstock.python_child FD`, with one end of a socket. Frame
 their length (4 bytes).
 
     in    {source, path} or {packages: true}     load this; told once
-          {fork: n} with a socket                run a job on it, in a process of its own
-          {kill: pid}                            end that process
+          {fork: n} with a socket                run job n on it, in a process of its own
+          {kill: n}                              end that process
     out   {manifest: …} or {problems: […]}       what loading came to
-          {forked: n, pid: pid}                  it has begun
-          {ended: pid, status: code}             below 0: the signal that ended it
+          {ended: n, status: code}               below 0: the signal that ended it
 
 A fork starts with the code as loaded and takes a millisecond; what one job does to its memory, no
 other job sees. All end with the socket. Only this loop and its jobs run here, no server.
@@ -84,7 +83,7 @@ class Parent:
     def __init__(self, control: socket.socket) -> None:
         self._control = control
         self._frames = Frames(control)
-        self._jobs: set[int] = set()
+        self._jobs: dict[int, int] = {}  # pid → number
         self._library = ctypes.CDLL(None)
 
     def run(self) -> None:
@@ -125,16 +124,15 @@ class Parent:
 
     def _do(self, told: Any, loaded: python_loading.Loaded) -> None:
         if "kill" in told:
-            if told["kill"] in self._jobs:
-                os.kill(told["kill"], signal.SIGKILL)
+            for pid in [pid for pid, number in self._jobs.items() if number == told["kill"]]:
+                os.kill(pid, signal.SIGKILL)
             return
         connection = socket.socket(fileno=self._frames.sockets.pop(0))
         pid = os.fork()
         if pid == 0:
             self._become_job(connection, loaded)
         connection.close()
-        self._jobs.add(pid)
-        self._frames.send({"forked": told["fork"], "pid": pid})
+        self._jobs[pid] = told["fork"]
 
     def _become_job(self, connection: socket.socket, loaded: python_loading.Loaded) -> NoReturn:
         code = 1
@@ -153,10 +151,9 @@ class Parent:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if pid == 0:
                 return
-            self._jobs.discard(pid)
+            number = self._jobs.pop(pid)
             with contextlib.suppress(OSError):
-                told = {"ended": pid, "status": os.waitstatus_to_exitcode(status)}
-                self._frames.send(told)
+                self._frames.send({"ended": number, "status": os.waitstatus_to_exitcode(status)})
 
 
 def main() -> None:

@@ -67,6 +67,8 @@ class _Job:
         self._sending = threading.Lock()
         self._printed = _Printed()
         self._driver: flow_driver.Driver | None = None
+        self._held: dict[int, dict[str, Any]] = {}
+        """Results of steps that ran here, until the flow is given them."""
         sys.stdout = sys.stderr = self._printed
 
     def run(self) -> None:
@@ -79,6 +81,9 @@ class _Job:
                 case "deliver":
                     assert self._driver is not None
                     outcome = told["outcome"]
+                    held = self._held.pop(told["number"], None)
+                    if held is not None and outcome.get("held"):
+                        outcome = held
                     turn = self._driver.deliver(told["number"], outcome, told["now"])
                     self._say_turn(turn)
                 case "go":
@@ -108,6 +113,7 @@ class _Job:
         if isinstance(work.function, sdk.Action):
             args = (context, *args)
         said = outcome_of(work.function, args, work.kwargs or {}, context)
+        self._held[number] = said
         self._say({"say": "step", "number": number, "logs": self._printed.take(), **said})
 
     def _performed(self, told: Mapping[str, Any]) -> dict[str, Any]:

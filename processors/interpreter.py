@@ -15,10 +15,12 @@ The trigger and actions that steer (branch, loop, stop) are performed again for 
 import enum
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from processors import invocations
 from processors.actions import Action, Change, Context, Invocation, Outcome, Runs, StepError
 from processors.cleaning import clean
+from processors.flow_frames import Exchange, Heard, Suspend
 from processors.payload import API_KEYS
 from processors.recorded_inputs import recorded
 from schemas import events
@@ -59,7 +61,7 @@ class Pause:
     """Take the events so far and let others run; answer with None."""
 
 
-Effect = Perform | Wait | Pause
+Effect = Perform | Wait | Pause | Exchange | Suspend
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +144,9 @@ class Run:
     """What the log keeps of the inputs of the step that was last given some."""
     _last: Outcome = field(default_factory=Outcome)
     _since_pause: int = 0
-    _walk: Generator[Effect, Performed | None, None] | None = None
+    _walk: Generator[Effect, Any, None] | None = None
 
-    def advance(self, performed: Performed | None, now: Instant) -> Effect | None:
+    def advance(self, performed: Performed | Heard | None, now: Instant) -> Effect | None:
         """Go on until the next effect, which is returned; None when the flow has ended."""
         self.now = now
         try:

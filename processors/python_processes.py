@@ -1,0 +1,281 @@
+"""Python processes: where the code of authors runs; takes in code and jobs, gives their frames.
+
+For each text of code there is one parent process, which has loaded it, and forks for each job
+(penstock.python_child). A job that hangs is ended here, one that ends takes nobody along. No
+environment is passed on, so no setting or key is there to be found; texts hash alike everywhere
+(PYTHONHASHSEED), so that a set has one order in every run of a flow.
+"""
+
+import asyncio
+import itertools
+import signal
+import socket
+import struct
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+LOAD_S = 20.0
+"""How long it may take to load an author's code."""
+
+MAX_PARENTS = 16
+"""So many versions of code stay loaded; beyond that those at rest are ended."""
+
+MAX_JOBS = 64
+"""So many jobs run at once in this process; others wait for one to end."""
+
+STATUS_S = 1.0
+_LENGTH = struct.Struct(">I")
+_READ_BYTES = 1 << 18
+
+Frame = Mapping[str, Any]
+
+
+class NotLoaded(Exception):
+    """The code cannot be run. Holds what is wrong with it: message, line and path."""
+
+    def __init__(self, problems: Sequence[Mapping[str, Any]]) -> None:
+        super().__init__("; ".join(f"{one['message']} (line {one['line']})" for one in problems))
+        self.problems = problems
+
+
+class Ended(Exception):
+    """The process of a job has ended; the message says how."""
+
+
+@dataclass(slots=True)
+class Job:
+    """One forked process: frames to it and from it."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    parent: "Parent"
+    number: int
+    pid: int = 0
+
+    def send(self, frame: Frame) -> None:
+        self.writer.write(_framed(frame))
+
+    async def drain(self) -> None:
+        with suppress(ConnectionError):
+            await self.writer.drain()
+
+    async def receive(self) -> Any:
+        """The next frame. Raises Ended."""
+        try:
+            length = _LENGTH.unpack(await self.reader.readexactly(_LENGTH.size))[0]
+            return orjson.loads(await self.reader.readexactly(length))
+        except (asyncio.IncompleteReadError, ConnectionError):
+            raise Ended(await self.parent.reason(self)) from None
+
+    def end(self) -> None:
+        """End it, whatever it is doing. Idempotent."""
+        self.writer.close()
+        self.parent.forget(self)
+
+
+@dataclass(slots=True)
+class Parent:
+    """The process that has loaded one text of code."""
+
+    process: asyncio.subprocess.Process
+    control: socket.socket
+    manifest: Any = None
+    jobs: dict[int, Job] = field(default_factory=dict)
+    _statuses: dict[int, "asyncio.Future[int]"] = field(default_factory=dict)
+    _following: "asyncio.Task[None] | None" = None
+    _buffer: bytearray = field(default_factory=bytearray)
+    ended: bool = False
+
+    async def load(self, told: Frame) -> None:
+        """Raises NotLoaded."""
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(LOAD_S):
+                await loop.sock_sendall(self.control, _framed(told))
+                found = await self._next()
+        except TimeoutError:
+            raise _not_loaded(f"it took longer than {LOAD_S:g} s to load") from None
+        if found is None:
+            code = await self.process.wait()
+            raise _not_loaded(f"it ended its process while it was loaded ({_described(code)})")
+        if "problems" in found:
+            raise NotLoaded(found["problems"])
+        self.manifest = found
+        self._following = asyncio.ensure_future(self._follow())
+
+    async def fork(self, number: int) -> Job:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            socket.send_fds(self.control, [_framed({"fork": number})], [theirs.fileno()])
+        ours.setblocking(False)
+        reader, writer = await asyncio.open_connection(sock=ours, limit=_READ_BYTES)
+        job = Job(reader, writer, self, number)
+        self.jobs[number] = job
+        self._statuses[number] = asyncio.get_running_loop().create_future()
+        return job
+
+    async def reason(self, job: Job) -> str:
+        """How the process of a job ended."""
+        status = self._statuses.get(job.number)
+        if status is None:
+            return "its process ended"
+        try:
+            async with asyncio.timeout(STATUS_S):
+                code = await asyncio.shield(status)
+        except TimeoutError:
+            return "its process ended"
+        return f"it ended its process ({_described(code)})"
+
+    def forget(self, job: Job) -> None:
+        if self.jobs.pop(job.number, None) is None:
+            return
+        status = self._statuses.pop(job.number)
+        if not status.done():
+            status.cancel()
+            self._kill(job)
+
+    def close(self) -> None:
+        """End the process and all its jobs."""
+        self.ended = True
+        if self._following is not None:
+            self._following.cancel()
+        self.control.close()
+        with suppress(ProcessLookupError):
+            self.process.kill()
+
+    def _kill(self, job: Job) -> None:
+        """An idle job ends with its socket; this is for one that does not look at it."""
+        with suppress(OSError):
+            self.control.send(_framed({"kill": job.number}))
+
+    async def _follow(self) -> None:
+        while (told := await self._next()) is not None:
+            status = self._statuses.get(told["ended"])
+            if status is not None and not status.done():
+                status.set_result(told["status"])
+        self.ended = True
+        for status in self._statuses.values():
+            if not status.done():
+                status.set_result(-signal.SIGKILL)
+
+    async def _next(self) -> Any:
+        loop = asyncio.get_running_loop()
+        while True:
+            if len(self._buffer) >= _LENGTH.size:
+                end = _LENGTH.size + _LENGTH.unpack_from(self._buffer)[0]
+                if len(self._buffer) >= end:
+                    found = orjson.loads(bytes(self._buffer[_LENGTH.size : end]))
+                    del self._buffer[:end]
+                    return found
+            try:
+                data = await loop.sock_recv(self.control, _READ_BYTES)
+            except OSError:
+                return None
+            if not data:
+                return None
+            self._buffer += data
+
+
+class PythonProcesses:
+    """The processes of this worker, started when they are needed. `program` is the module."""
+
+    def __init__(self, program: str) -> None:
+        self._program = program
+        self._parents: dict[str, Parent] = {}
+        self._starting: dict[str, asyncio.Lock] = {}
+        self._room = asyncio.Semaphore(MAX_JOBS)
+        self._numbers = itertools.count(1)
+
+    async def manifest(self, told: Frame) -> Any:
+        """What code declares; its process is ended again. Raises NotLoaded."""
+        parent = await self._start()
+        try:
+            await parent.load(told)
+            return parent.manifest
+        finally:
+            parent.close()
+            await parent.process.wait()
+
+    async def open(self, key: str, told: Frame) -> Job:
+        """A new process of the code `told`, which `key` names. Raises NotLoaded."""
+        await self._room.acquire()
+        try:
+            parent = await self._parent(key, told)
+            return await parent.fork(next(self._numbers))
+        except BaseException:
+            self._room.release()
+            raise
+
+    def close_job(self, job: Job) -> None:
+        """Every job that was opened is closed, once."""
+        job.end()
+        self._room.release()
+
+    async def close(self) -> None:
+        """End everything. Idempotent."""
+        parents, self._parents = list(self._parents.values()), {}
+        for parent in parents:
+            parent.close()
+        await asyncio.gather(*(parent.process.wait() for parent in parents))
+
+    async def _parent(self, key: str, told: Frame) -> Parent:
+        async with self._starting.setdefault(key, asyncio.Lock()):
+            known = self._parents.pop(key, None)
+            if known is None or known.ended:
+                self._make_room()
+                known = await self._start()
+                try:
+                    await known.load(told)
+                except BaseException:
+                    known.close()
+                    raise
+            self._parents[key] = known  # the last one is the one used last
+            return known
+
+    def _make_room(self) -> None:
+        at_rest = [key for key, parent in self._parents.items() if not parent.jobs]
+        for key in at_rest[: max(0, len(self._parents) - MAX_PARENTS + 1)]:
+            self._parents.pop(key).close()
+            self._starting.pop(key, None)
+
+    async def _start(self) -> Parent:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-sP",
+                "-m",
+                self._program,
+                str(theirs.fileno()),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.DEVNULL,
+                pass_fds=(theirs.fileno(),),
+                env={"PYTHONHASHSEED": "0"},
+                cwd="/",
+                start_new_session=True,  # an interrupt in the terminal is not the code's failure
+            )
+        ours.setblocking(False)
+        return Parent(process, ours)
+
+
+def _framed(frame: Frame) -> bytes:
+    data = orjson.dumps(frame, option=orjson.OPT_NON_STR_KEYS)
+    return _LENGTH.pack(len(data)) + data
+
+
+def _not_loaded(message: str) -> NotLoaded:
+    return NotLoaded([{"message": message, "line": 1, "path": ""}])
+
+
+def _described(code: int) -> str:
+    if code >= 0:
+        return f"exit code {code}"
+    with suppress(ValueError):
+        return f"signal {signal.Signals(-code).name}"
+    return f"signal {-code}"

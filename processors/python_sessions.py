@@ -1,0 +1,153 @@
+"""Sessions: the IO between a Run of a Python flow and the process that its coroutine lives in.
+
+Takes in what the Run asks for (flow_frames.Exchange); gives out what is heard next: a frame of the
+process, the end of an action, a signal, or that the time is up. Holds a process only while the
+execution is in memory.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+from processors import effects
+from processors.actions import Outcome, World
+from processors.flow_frames import (
+    Died,
+    Exchange,
+    Heard,
+    Signalled,
+    StepEnded,
+    TimeUp,
+    Turned,
+)
+from processors.interpreter import Perform
+from processors.python_processes import Ended, Job, NotLoaded, PythonProcesses
+from schemas import events
+from schemas.instants import SECOND, Instant
+from schemas.values import from_json
+
+
+class Session:
+    """One execution's process, actions under way, and what has come from either."""
+
+    def __init__(self, world: World, key: str, source: str) -> None:
+        self._world = world
+        self._key = key
+        self._told = {"source": source}
+        self._job: Job | None = None
+        self._reading: asyncio.Task[None] | None = None
+        self._performing: set[asyncio.Task[None]] = set()
+        self._heard: asyncio.Queue[Heard] = asyncio.Queue()
+        self._began: dict[int, Instant] = {}
+
+    async def exchange(self, asked: Exchange) -> Heard:
+        """Send what is asked, and give the first thing that comes."""
+        if asked.starts and (failed := await self._restart()) is not None:
+            return failed
+        if self._job is not None and asked.send:
+            for frame in asked.send:
+                self._send(self._job, frame)
+            await self._job.drain()
+        for number, perform in asked.performs:
+            self._perform(number, perform)
+        return await self._next(asked.until)
+
+    def signal(self, event: events.SignalReceived) -> None:
+        """Let the Run hear of a signal that is on the journal."""
+        self._heard.put_nowait(Signalled(event))
+
+    @property
+    def has_unheard_signals(self) -> bool:
+        return any(isinstance(one, Signalled) for one in self._heard._queue)  # type: ignore[attr-defined]  # a deque
+
+    def close(self) -> None:
+        """End all of it. Idempotent."""
+        for task in self._performing:
+            task.cancel()
+        if self._reading is not None:
+            self._reading.cancel()
+            self._reading = None
+        if self._job is not None:
+            _processes(self._world).close_job(self._job)
+            self._job = None
+
+    async def _restart(self) -> Heard | None:
+        self.close()
+        signals = [one for one in self._unheard() if isinstance(one, Signalled)]
+        for one in signals:
+            self._heard.put_nowait(one)
+        try:
+            self._job = await _processes(self._world).open(self._key, self._told)
+        except NotLoaded as error:
+            return Died(f"its code cannot be loaded: {error}")
+        self._reading = asyncio.ensure_future(self._read(self._job))
+        return None
+
+    def _unheard(self) -> list[Heard]:
+        found = []
+        while not self._heard.empty():
+            found.append(self._heard.get_nowait())
+        return found
+
+    def _send(self, job: Job, frame: Mapping[str, Any]) -> None:
+        if frame["do"] == "flow":
+            limits = {"memory_bytes": self._world.python_memory_bytes}
+            frame = {**frame, "limits": limits}
+        elif frame["do"] == "go":
+            self._began[frame["number"]] = effects.clock()
+        job.send(frame)
+
+    def _perform(self, number: int, perform: Perform) -> None:
+        task = asyncio.ensure_future(self._performed(number, perform))
+        self._performing.add(task)
+        task.add_done_callback(self._performing.discard)
+
+    async def _performed(self, number: int, perform: Perform) -> None:
+        done = await effects.perform(perform, self._world)
+        ended = StepEnded(
+            number=number, outcome=done.outcome, error=done.error, started_at=done.started_at
+        )
+        self._heard.put_nowait(ended)
+
+    async def _read(self, job: Job) -> None:
+        try:
+            while True:
+                self._heard.put_nowait(self._understood(await job.receive()))
+        except Ended as ended:
+            self._heard.put_nowait(Died(str(ended)))
+
+    def _understood(self, frame: Mapping[str, Any]) -> Heard:
+        logs = tuple((level, line) for level, line in frame["logs"])
+        if frame["say"] == "turn":
+            return Turned(asks=tuple(frame["asks"]), logs=logs, end=frame["end"])
+        began_at = self._began.pop(frame["number"], effects.clock())
+        if "error" in frame:
+            return StepEnded(
+                number=frame["number"],
+                outcome=None,
+                error=frame["error"],
+                permanent=frame["permanent"],
+                logs=logs,
+                started_at=began_at,
+            )
+        result = from_json(frame["value"], frame["tagged"])
+        outcome = Outcome(result=result)
+        return StepEnded(
+            number=frame["number"], outcome=outcome, logs=logs, started_at=began_at
+        )
+
+    async def _next(self, until: Instant | None) -> Heard:
+        if until is None:
+            return await self._heard.get()
+        left_s = max(0.0, (until - effects.clock()) / SECOND)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(left_s):
+                return await self._heard.get()
+        return TimeUp()
+
+
+def _processes(world: World) -> PythonProcesses:
+    if world.python is None:
+        raise RuntimeError("this worker was started without Python processes")
+    return world.python
