@@ -189,6 +189,7 @@ class Context:
     config: Mapping[str, Value] = field(default_factory=dict)
     secrets: frozenset[str] = frozenset()
     batch_size: int = 0
+    integration_id: str = ""
 
     @property
     def polling(self) -> Mapping[str, Value]:
@@ -206,14 +207,22 @@ class Context:
         return ids.derived("step", self.execution_id, self.step, self.loop_path)
 
 
+SharedState = Callable[[Context, str, Mapping[str, Value]], Awaitable[Value]]
+"""async (context, key of a persist-data action, inputs) → what it came to. Raises StepError."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """What THREAD and ASYNC actions may touch; `http` is guarded against private networks."""
+    """What THREAD and ASYNC actions may touch; `http` is guarded against private networks.
+
+    `shared_state` acts on the values that all instances of the context's integration share.
+    """
 
     http: "httpx.AsyncClient"
     code_timeout_s: float = 10.0
     code_memory_bytes: int = 64 * 1024 * 1024
     max_response_bytes: int = 100 * 1024 * 1024
+    shared_state: SharedState | None = None
 
 
 class Support(enum.Enum):

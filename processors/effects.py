@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from processors.actions import Outcome, Runs, StepError, World
 from processors.interpreter import Perform, Performed
 from processors.private_networks import guarded_client
+from schemas.errors import Retryable
 from schemas.instants import MILLISECOND, Instant
 from schemas.secrets import hide
 from schemas.values import NotSerializable, to_json
@@ -44,6 +45,8 @@ async def perform(asked: Perform, world: World) -> Performed:
         to_json(outcome.result)
     except (StepError, NotSerializable) as error:
         return _failed(asked, str(error), started_at)
+    except Retryable:
+        raise  # the log is away: not the action's failure, the host begins again
     except Exception as error:  # a component's bug fails its own step only
         _logger.exception("action %s/%s broke", asked.action.component, asked.action.key)
         return _failed(asked, f"{type(error).__name__}: {error}", started_at)

@@ -36,6 +36,8 @@ from schemas.events import Scope
 from schemas.ids import ExecutionId, InstanceId
 from schemas.values import Value, from_json
 
+MAX_ANSWERED = 1_000
+
 
 @dataclass(slots=True)
 class Open:
@@ -67,6 +69,14 @@ class Stored:
     offset: int
 
 
+@dataclass(slots=True)
+class Answered:
+    """A request for shared state that has been answered, and where that stands on the journal."""
+
+    event: events.StateAnswered
+    offset: int
+
+
 Values = dict[tuple[str, str], dict[str, Stored]]
 """(scope, owner) → key → value."""
 
@@ -82,6 +92,8 @@ class State:
     open: dict[ExecutionId, Open] = field(default_factory=dict)
     invoked: dict[ExecutionId, Invoked] = field(default_factory=dict)
     values: Values = field(default_factory=dict)
+    answered: dict[str, Answered] = field(default_factory=dict)
+    """By request id, the latest last; MAX_ANSWERED of them at most."""
 
 
 def fold(state: State, offset: int, envelope: codec.Envelope) -> None:
@@ -119,6 +131,8 @@ def evolve(state: State, offset: int, event: events.Event) -> None:
             refuse(state, event.execution_id)
         case events.StateChanged():
             _store(state, offset, event)
+        case events.StateAnswered():
+            _answer(state, offset, event)
         case (
             events.StepScheduled()
             | events.StepRetryScheduled()
@@ -206,6 +220,8 @@ def owner_of(scope: Scope, admitted: events.ExecutionAdmitted) -> str:
             return admitted.execution_id
         case Scope.FLOW:
             return f"{admitted.instance_id}/{admitted.flow}"
+        case Scope.INTEGRATION:
+            return admitted.integration_id
         case Scope.CROSS_FLOW | Scope.PLATFORM:
             return admitted.instance_id
 
@@ -222,6 +238,7 @@ def low_water(state: State) -> int:
     offsets.extend(run.journal_offset for run in state.open.values())
     offsets.extend(invoked.offset for invoked in state.invoked.values())
     offsets.extend(s.offset for held in state.values.values() for s in held.values())
+    offsets.extend(known.offset for known in state.answered.values())
     return min(offsets)
 
 
@@ -231,6 +248,11 @@ def checkpoint(state: State) -> events.JournalCheckpointed:
         started_through={str(p): o for p, o in state.started_through.items()},
         decided_through={str(p): o for p, o in state.decided_through.items()},
     )
+
+
+def carried_answers(state: State, before: int) -> list[events.StateAnswered]:
+    """The answers that stand before `before`, to be said again."""
+    return [known.event for known in state.answered.values() if known.offset < before]
 
 
 def carried(state: State, before: int) -> list[tuple[InstanceId, events.StateChanged]]:
@@ -248,6 +270,13 @@ def carried(state: State, before: int) -> list[tuple[InstanceId, events.StateCha
                 )
                 found.append((InstanceId(owner.partition("/")[0]), event))
     return found
+
+
+def _answer(state: State, offset: int, event: events.StateAnswered) -> None:
+    """Said again by a checkpoint, an answer keeps its age."""
+    state.answered[event.request_id] = Answered(event, offset)
+    if len(state.answered) > MAX_ANSWERED:
+        del state.answered[next(iter(state.answered))]
 
 
 def _store(state: State, offset: int, event: events.StateChanged) -> None:

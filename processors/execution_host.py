@@ -18,10 +18,12 @@ from eventlog.definitions import Definitions
 from eventlog.log import Appended, EventLog, NewRecord, OffsetOutOfRange, Record
 from processors import counted_once, effects, execution, registry, replies
 from processors.actions import Change, World
+from processors.components import persist_data
 from processors.dead_letters import dead_letter
 from processors.interpreter import Effect, Perform, Performed, Run, Wait, record_of
 from processors.invocations import body_of
 from processors.payload import payload
+from processors.shared_state_host import Gaps, SharedState
 from schemas import codec, configuration, events, values
 from schemas.configuration import Configuration
 from schemas.definitions import Definition
@@ -62,6 +64,14 @@ class _Journal:
     news: dict[ExecutionId, asyncio.Event] = field(default_factory=dict)
     """Of executions that wait for what they have invoked: set when one of it has ended."""
 
+    gaps: Gaps = field(default_factory=Gaps)
+
+    def note(self, offset: int, records: int) -> None:
+        """Note what this process has appended: so many records, the last one at `offset`."""
+        self.gaps.add(self.head, offset - records + 1)
+        self.head = max(self.head, offset + 1)
+        self.since_checkpoint += records
+
     def tell(self, invoked_by: ExecutionId | None) -> None:
         waits = self.news.get(invoked_by) if invoked_by is not None else None
         if waits is not None:
@@ -92,12 +102,13 @@ class ExecutionHost:
         owner: str,
     ) -> None:
         self._log = log
+        self._journals: dict[int, _Journal] = {}
         self._blobs = blobs
         self._definitions = definitions
         self._master_key = master_key
-        self._world = world
+        self._shared = SharedState(log, self._journals, persist_data.perform_shared)
+        self._world = replace(world, shared_state=self._shared.ask)
         self._owner = owner
-        self._journals: dict[int, _Journal] = {}
         self._room = asyncio.Semaphore(MAX_OPEN)
         self._configurations: dict[tuple[str, str, int], Configuration] = {}
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -143,6 +154,8 @@ class ExecutionHost:
                 continue
             for event in said:
                 appends += self._noted(journal, event)
+                if answer := await self._shared.on_event(journal, event):
+                    appends.append(answer)
                 run = await self._begin(journal, record, event)
                 if run is not None:
                     effect = None if run.ended else run.advance(None, record.at)
@@ -417,8 +430,7 @@ class ExecutionHost:
         return state
 
     def _note(self, journal: _Journal, offset: int, records: int) -> None:
-        journal.head = max(journal.head, offset + 1)
-        journal.since_checkpoint += records
+        journal.note(offset, records)
 
     async def _checkpoint_if_due(self, journal: _Journal) -> None:
         live = sum(len(held) for held in journal.state.values.values())
@@ -439,6 +451,9 @@ class ExecutionHost:
             said = [replace(event, value=value, tagged=tagged)]
             content = codec.encode(said, journal.claim)
             records.append(NewRecord(EXECUTIONS.name, instance_id, content, journal.partition))
+        for answer in execution.carried_answers(journal.state, before):
+            content = codec.encode([answer], journal.claim)
+            records.append(NewRecord(EXECUTIONS.name, "", content, journal.partition))
         appended = await self._log.append(records)
         for record, at in zip(records, appended, strict=True):
             for said_now in codec.decode(record.value).events:

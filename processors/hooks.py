@@ -15,8 +15,8 @@ from processors import effects, execution, lifecycle_triggers
 from processors.actions import HOOK_S, Action, Context, Hook, StepError, TriggerTraits, World
 from processors.cleaning import clean
 from processors.execution_host import JOURNAL_READER
-from processors.interpreter import MAX_STATE_BYTES
 from processors.payload import payload
+from processors.state_limits import MAX_STATE_BYTES
 from schemas import codec, configuration, events, ids, inputs
 from schemas.catalog import Catalog
 from schemas.configuration import Configuration

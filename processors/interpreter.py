@@ -23,21 +23,20 @@ from processors.cleaning import clean
 from processors.flow_frames import Exchange, Heard, Suspend
 from processors.payload import API_KEYS
 from processors.recorded_inputs import recorded
+from processors.state_limits import problem_of
 from schemas import events
 from schemas import inputs as step_inputs
 from schemas.definitions import Flow, Step
 from schemas.events import Scope
 from schemas.instants import Instant
 from schemas.secrets import hide
-from schemas.values import NotSerializable, Value, dump, from_json, to_json
+from schemas.values import NotSerializable, Value, from_json, to_json
 
 EVENTS_BETWEEN_PAUSES = 200
 MAX_LOG_CHARACTERS = 4096
 """Longer log lines are cut (platform-behaviour, 3.1)."""
 
 MAX_ITERATIONS = 1_000_000
-MAX_STATE_BYTES = 1024 * 1024
-"""A persisted value stands on the log whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -415,11 +414,8 @@ class Run:
             self._say(invoked)
 
     def _change(self, step: Step, change: Change) -> None:
-        size_bytes = self._size_bytes(step, change)
-        if size_bytes > MAX_STATE_BYTES:
-            problem = f"the value at {change.key!r} has {size_bytes} bytes"
-            message = f"step {step.name!r}: {problem}; {MAX_STATE_BYTES} are allowed"
-            raise _FlowFailed(step.key, message)
+        if problem := problem_of(change):
+            raise _FlowFailed(step.key, f"step {step.name!r}: {problem}")
         self.write_state(change)
         value, tagged = to_json(change.value)
         self._say(
@@ -433,14 +429,6 @@ class Run:
                 removed=change.removed,
             )
         )
-
-    def _size_bytes(self, step: Step, change: Change) -> int:
-        try:
-            # The event nests what is in it a few levels deeper than this.
-            return len(dump([[[[[[[[change.value]]]]]]]])) - 16
-        except NotSerializable as error:
-            message = f"step {step.name!r}: the value at {change.key!r} cannot be kept: {error}"
-            raise _FlowFailed(step.key, message) from error
 
     def _failure(
         self, step: Step, loop_path: str, attempt: int, performed: Performed
@@ -477,6 +465,7 @@ class Run:
         return Context(
             execution_id=execution_id,
             instance_id=self.admitted.instance_id,
+            integration_id=self.admitted.integration_id,
             flow=self.admitted.flow,
             step=step.key,
             loop_path=loop_path,

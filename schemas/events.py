@@ -21,6 +21,8 @@
                   KeysRemembered         idempotency keys, said again             admission
                   LifecycleHappened      what hooks want kept, passed on           execution
                   SignalReceived         passed on, with its position on triggers  execution
+                  StateRequested         a step asks for values of an integration  execution
+                  StateAnswered          what that came to                         execution
     executions    PartitionClaimed       a worker owns the partition from here on  every reader
                   JournalCheckpointed    how far the inputs have been followed     execution
                   ExecutionStarted       first event of an execution               execution, views
@@ -37,6 +39,7 @@
                   TickSkipped            a former run is still open                execution, views
                   ExecutionCanceled      its last event: a later tick took over    execution, views
                   StateChanged           a persisted value was written or removed  execution
+                  StateAnswered          what a request for state came to          execution
                   FlowInvoked            noted before it goes to triggers          execution
                   LogWritten             a line of an execution's log              views
                   ExecutionCompleted/Failed   its last event                       execution, views
@@ -144,7 +147,8 @@ class BodyEncoding(StrEnum):
 
 
 class Scope(StrEnum):
-    """How far a persisted value reaches: one run, one flow of an instance, all its flows.
+    """How far a persisted value reaches: one run, one flow of an instance, all its flows, all
+    instances of an integration.
 
     What stands in scope platform is Penstock's own, of an instance; flows do not see it.
     """
@@ -152,6 +156,7 @@ class Scope(StrEnum):
     EXECUTION = "execution"
     FLOW = "flow"
     CROSS_FLOW = "cross_flow"
+    INTEGRATION = "integration"
     PLATFORM = "platform"
 
 
@@ -710,7 +715,7 @@ class ExecutionCarried:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateChanged:
-    """`owner` is the execution or instance, with the flow behind a slash in scope flow.
+    """`owner` is the execution, instance or integration; in scope flow with `/flow` behind it.
 
     `removed` takes the key away. `execution_id` is empty where a checkpoint carries a value on.
     """
@@ -722,6 +727,35 @@ class StateChanged:
     value: Any = None
     tagged: bool = False
     removed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateRequested:
+    """A step asks for `action` of persist-data, on the values that instances share.
+
+    `request_id` is the same however often it is asked; `inputs` are tagged where `tagged`; `at` is
+    the step's time; `asked_by` the partition of `admissions` to which the answer goes.
+    """
+
+    request_id: str
+    integration_id: IntegrationId
+    execution_id: ExecutionId
+    action: str
+    inputs: dict[str, Any]
+    at: Instant
+    asked_by: int
+    tagged: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateAnswered:
+    """What a request for state came to. `is_long`: the result is too long to be remembered."""
+
+    request_id: str
+    result: Any = None
+    tagged: bool = False
+    error: str = ""
+    is_long: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -884,6 +918,8 @@ WIRE_NAMES = {
     ExecutionResumed: "execution.resumed",
     ExecutionCarried: "execution.carried",
     StateChanged: "state.changed",
+    StateRequested: "state.requested",
+    StateAnswered: "state.answered",
     LogWritten: "log.written",
     ExecutionCompleted: "execution.completed",
     ExecutionFailed: "execution.failed",
@@ -928,6 +964,8 @@ Event = (
     | ExecutionResumed
     | ExecutionCarried
     | StateChanged
+    | StateRequested
+    | StateAnswered
     | LogWritten
     | ExecutionCompleted
     | ExecutionFailed

@@ -243,6 +243,18 @@ SAMPLES: tuple[tuple[str, bytes], ...] = (
         b'_type":""},"synchronous":false,"reply_to":"","request_no":0,"revision":3}]]}',
     ),
     (
+        "state.requested",
+        b'{"v":1,"events":[["state.requested",{"request_id":"request id","integration_id":'
+        b'"integration id","execution_id":"execution id","action":"saveIntegrationValue","'
+        b'inputs":{"keyInput":"k","valueInput":{"$bytes":"AA=="}},"at":1700000000000010,"a'
+        b'sked_by":3,"tagged":true}]]}',
+    ),
+    (
+        "state.answered",
+        b'{"v":1,"events":[["state.answered",{"request_id":"request id","result":[1],"tagg'
+        b'ed":true,"error":"error","is_long":true}]]}',
+    ),
+    (
         "step.succeeded",
         b'{"v":1,"events":[["step.succeeded",{"execution_id":"execution id","step":"step",'
         b'"result":1,"inputs":{"url":"https://e.test","connection":{"$configVar":"Shop"}}}]]}',

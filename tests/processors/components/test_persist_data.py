@@ -1,17 +1,20 @@
-"""Persisted data: each action, in each of the three scopes."""
+"""Persisted data: each action, in each of the four scopes."""
 
 import pytest
 
 from processors.actions import Change, Context, Outcome, StepError
+from processors.components import persist_data
 from schemas.definitions import Pair
 from schemas.events import Scope
 from schemas.values import Value
-from tests.processors.components.test_kit import context, run
+from tests.processors.components import test_kit
+from tests.processors.components.test_kit import context
 
 SCOPES = [
     (Scope.EXECUTION, "Execution"),
     (Scope.FLOW, "Instance"),
     (Scope.CROSS_FLOW, "CrossFlow"),
+    (Scope.INTEGRATION, "Integration"),
 ]
 scopes = pytest.mark.parametrize(("scope", "named"), SCOPES)
 
@@ -20,6 +23,14 @@ def having(scope: Scope, **values: Value) -> Context:
     """A context in which one scope holds `values`, and the others hold other things."""
     others = {other: {"k": "other", "o": 1} for other, _ in SCOPES if other is not scope}
     return context(state={**others, scope: values})
+
+
+def run(component: str, key: str, inputs: dict[str, Value], within: Context) -> Outcome:
+    """As the engine runs it; what instances share, as its owner does."""
+    if "Integration" in key:
+        values = within.state(Scope.INTEGRATION)
+        return persist_data.perform_shared(key, inputs, values, within.now)
+    return test_kit.run(component, key, inputs, within)
 
 
 def execution(key: str, inputs: dict[str, Value], within: Context) -> Outcome:
@@ -141,3 +152,39 @@ def test_remove_prefers_several_keys() -> None:
 def test_list_keys_gives_the_keys_in_order(scope: Scope, named: str) -> None:
     outcome = run("persist-data", f"list{named}Keys", {}, having(scope, b=1, a=2))
     assert outcome.result == ["a", "b"]
+
+
+@scopes
+def test_a_set_holds_a_value_once(scope: Scope, named: str) -> None:
+    key, inputs = f"add{named}ValueToSet", {"keyInput": "k", "valueInput": 1}
+    added = run("persist-data", key, inputs, having(scope, k=[True, 2]))
+    assert added == Outcome(result=[True, 2, 1], changes=(Change(scope, "k", [True, 2, 1]),))
+    known = run("persist-data", key, inputs, having(scope, k=[1]))
+    assert known == Outcome(result=[1])
+    assert run("persist-data", key, inputs, having(scope)).result == [1]
+
+
+@scopes
+def test_a_value_is_taken_out_of_a_set_and_a_list(scope: Scope, named: str) -> None:
+    inputs: dict[str, Value] = {"keyInput": "k", "valueInput": {"a": 1}}
+    for key in (f"remove{named}ValueFromSet", f"remove{named}ValueFromList"):
+        held = having(scope, k=[{"a": 1}, 2, {"a": 1}])
+        assert run("persist-data", key, inputs, held).changes == (Change(scope, "k", [2]),)
+        assert run("persist-data", key, inputs, having(scope, k=[2])) == Outcome(result=[2])
+
+
+@scopes
+def test_the_time_of_the_step_is_kept(scope: Scope, named: str) -> None:
+    outcome = run("persist-data", f"save{named}CurrentTime", {"keyInput": "k"}, having(scope))
+    now = "2023-11-14T22:13:20.000000Z"
+    assert outcome == Outcome(result={"value": now}, changes=(Change(scope, "k", now),))
+
+
+@scopes
+def test_clearing_removes_every_key_of_its_scope(scope: Scope, named: str) -> None:
+    outcome = run("persist-data", f"clearAll{named}Values", {}, having(scope, a=1, b=2))
+    assert {(change.key, change.removed) for change in outcome.changes} == {
+        ("a", True),
+        ("b", True),
+    }
+    assert {change.scope for change in outcome.changes} == {scope}
