@@ -26,6 +26,7 @@ Send = Callable[[Message], Awaitable[None]]
 Header = tuple[bytes, bytes]
 
 JSON = b"application/json"
+TEXT = b"text/plain; charset=utf-8"
 RETRY_SOON: Header = (b"retry-after", b"1")
 _BODILESS = frozenset((204, 205, 304))
 _OURS = frozenset(

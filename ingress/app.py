@@ -137,6 +137,7 @@ def application(
         definitions=definitions,
         node=node,
         results=signed,
+        master_key=master_key,
         public_url=public_url,
         max_body_bytes=max_body_bytes,
         decision_s=decision_s,

@@ -4,7 +4,7 @@ import orjson
 
 from ingress import answers
 from ingress.answers import Answer
-from ingress.targets import Accepted
+from ingress.triggers import Accepted
 from schemas import events, ids
 from schemas.errors import Refused
 from schemas.events import Reason

@@ -14,7 +14,8 @@ from typing import Any
 
 import orjson
 
-from schemas import config_values, events, ids, integration_file, schedules
+from ingress import triggers
+from schemas import config_values, configuration, events, ids, integration_file, schedules
 from schemas.catalog import Catalog, Instance, Status
 from schemas.definitions import Definition, Flow, RequiredConfigVar
 from schemas.errors import Refused
@@ -117,6 +118,7 @@ def deploy(
     formerly = schedules.placed(former.deployed, *former.deployed_at) if former else []
     api_keys = _api_keys(definition, wish.api_keys, held.get("api_keys", {}))
     content = {"config": config, "api_keys": api_keys}
+    triggers.check(definition, lambda: configuration.configured(content, definition).values)
     latest = known.deployed.revision if known else 0
     is_same = latest > 0 and content == held
     deployed = events.InstanceDeployed(

@@ -30,7 +30,6 @@ PREFIX = "/results/"
 MAX_DIRECT_BYTES = 5_000_000
 _PACKED = struct.Struct(">16sHQQ")
 _SIGNATURE_BYTES = 16
-_TEXT = b"text/plain; charset=utf-8"
 _BYTES = b"application/octet-stream"
 # What flows give is served from the console's own origin: no browser may run it there.
 _HARMLESS: tuple[answers.Header, ...] = (
@@ -195,7 +194,7 @@ def rendered(response: events.Response) -> tuple[bytes, bytes]:
 
 def _own_form(value: values.Value) -> tuple[bytes, bytes]:
     if isinstance(value, str):
-        return _TEXT, value.encode()
+        return answers.TEXT, value.encode()
     if isinstance(value, bytes):
         return _BYTES, value
     return _file_of(value) or (answers.JSON, values.dump(value))

@@ -5,32 +5,20 @@ those are told who do not.
 """
 
 from collections import deque
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-import orjson
-
-from ingress import answers, requests
+from ingress import requests, triggers
 from ingress.answers import Scope
+from ingress.triggers import Accepted, Config
 from schemas import endpoint_keys, events
 from schemas.catalog import Endpoint
-from schemas.definitions import Complex, Entry, Flow, Literal, Step
+from schemas.definitions import Flow
 from schemas.errors import Refused
 from schemas.events import Reason
 from schemas.secrets import hash_of
+from schemas.signatures import Scheme
 
 _WINDOW_S = 1.0
-_ANSWERING = frozenset((("webhook-triggers", "webhook"), ("hash", "hmacWebhookTrigger")))
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """How a flow answers those who do not wait; an empty body is the execution id."""
-
-    status: int = 200
-    content_type: bytes = answers.JSON
-    headers: tuple[answers.Header, ...] = ()
-    body: bytes = b""
 
 
 @dataclass(slots=True)
@@ -38,13 +26,14 @@ class Target:
     """What a request to an endpoint needs to know, worked out once per deployment.
 
     `flow` is None where the request itself says which flow it is for: then its key and its answer
-    are those of the flow that admission finds.
+    are those of the flow that admission finds. `scheme` is how senders sign, if they have to.
     """
 
     deployed: events.InstanceDeployed
     flow: Flow | None
     key_hashes: tuple[str, ...]
     accepted: Accepted
+    scheme: Scheme | None = None
     forwarded: deque[float] = field(default_factory=deque)
 
     @property
@@ -59,13 +48,15 @@ class Target:
         return len(recent) >= 4 * self.deployed.rate_limit + 100
 
 
-def target_of(endpoint: Endpoint, flow: Flow | None) -> Target:
+def target_of(endpoint: Endpoint, flow: Flow | None, door: Flow | None, config: Config) -> Target:
+    """`door` is the flow whose trigger checks the request, see triggers.door_of."""
     deployed = endpoint.instance.deployed
     return Target(
         deployed=deployed,
         flow=flow,
         key_hashes=tuple(deployed.api_key_hashes.get(endpoint.flow, ())),
-        accepted=accepted_by(flow),
+        accepted=Accepted() if flow is None else triggers.accepted(flow.steps[0], config),
+        scheme=None if door is None else triggers.scheme_in_force(door.steps[0], config),
     )
 
 
@@ -86,50 +77,3 @@ def key_hash(scope: Scope) -> str:
     """The hash of the key that a caller has sent, empty for none."""
     given = requests.header(scope, requests.API_KEY)
     return hash_of(given) if given else ""
-
-
-def accepted_by(flow: Flow | None) -> Accepted:
-    """How `flow` answers those who do not wait."""
-    return _accepted(flow.steps[0]) if flow is not None and flow.steps else Accepted()
-
-
-def _accepted(trigger: Step) -> Accepted:
-    """The answer that the inputs of a trigger say; inputs that are no literals say nothing."""
-    if (trigger.component, trigger.action) not in _ANSWERING:
-        return Accepted()
-    body = _literal(trigger, "body")
-    kind = _literal(trigger, "contentType")
-    return Accepted(
-        status=_status(_literal(trigger, "statusCode")),
-        content_type=answers.content_type_of(kind) if kind else _kind_of(body),
-        headers=answers.headers_of(_literal_pairs(trigger)),
-        body=body.encode(),
-    )
-
-
-def _literal(step: Step, key: str) -> str:
-    found = step.inputs.get(key)
-    return found.text if isinstance(found, Literal) else ""
-
-
-def _literal_pairs(step: Step) -> Iterable[tuple[str, str]]:
-    found = step.inputs.get("headers")
-    for item in found.items if isinstance(found, Complex) else ():
-        if isinstance(item, Entry):
-            name, value = item
-            if isinstance(name, Literal) and isinstance(value, Literal):
-                yield name.text, value.text
-
-
-def _status(text: str) -> int:
-    text = text.strip()
-    status = int(text) if len(text) == 3 and text.isascii() and text.isdigit() else 200
-    return status if 200 <= status <= 599 else 200
-
-
-def _kind_of(body: str) -> bytes:
-    try:
-        orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return b"text/plain; charset=utf-8"
-    return answers.JSON

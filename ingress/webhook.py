@@ -6,8 +6,10 @@ turned away here, so that it cannot fill the log.
 """
 
 import asyncio
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import assert_never
 
 from eventlog import at_hand
@@ -15,18 +17,23 @@ from eventlog.blobs import Blobs
 from eventlog.definitions import Definitions
 from eventlog.limits import MAX_VALUE_BYTES
 from eventlog.log import EventLog, NewRecord
-from ingress import answers, decisions, intake, requests, targets
+from ingress import answers, decisions, intake, requests, targets, triggers
 from ingress.answers import Answer, Disconnected, Receive, Scope, Send
 from ingress.floods import Floods
 from ingress.refreshing import Refresh
 from ingress.requests import Address, Body
 from ingress.results import Results
-from ingress.targets import Accepted, Target
+from ingress.targets import Target
+from ingress.triggers import Accepted
 from ingress.waiting import Node, Reply, Ticket
-from schemas import bodies, events, ids
+from schemas import bodies, configuration, events, ids, signatures
+from schemas.definitions import Definition
 from schemas.errors import Refused, Retryable
 from schemas.ids import EndpointId, ExecutionId
+from schemas.secrets import MasterKey
+from schemas.signatures import Scheme, Verifier
 from schemas.topics import TRIGGERS
+from schemas.values import Value
 
 DECISION_S = 2.0
 RESULT_S = 29.0
@@ -59,6 +66,7 @@ class Webhooks:
         definitions: Definitions,
         node: Node,
         results: Results,
+        master_key: MasterKey,
         public_url: str,
         max_body_bytes: int,
         decision_s: float = DECISION_S,
@@ -69,6 +77,7 @@ class Webhooks:
         self._definitions = definitions
         self._node = node
         self._results = results
+        self._key = master_key
         self._public_url = public_url
         self._decision_s = decision_s
         self._result_s = result_s
@@ -112,14 +121,29 @@ class Webhooks:
         target = self._targets.get(endpoint_id)
         if target is None or target.deployed is not endpoint.instance.deployed:
             flow = self._definitions.catalog.flow_of(endpoint) if endpoint.flow else None
-            target = targets.target_of(endpoint, flow)
+            door = triggers.door_of(self._definition(endpoint.instance.deployed), endpoint.flow)
+            config = partial(self._config, endpoint.instance.deployed)
+            target = targets.target_of(endpoint, flow, door, config)
             self._targets[endpoint_id] = target
         return target
+
+    def _definition(self, deployed: events.InstanceDeployed) -> Definition:
+        return self._definitions.catalog.definition(deployed.integration_id, deployed.version)
+
+    def _config(self, deployed: events.InstanceDeployed) -> Mapping[str, Value]:
+        opened = self._key.unseal(deployed.sealed)
+        return configuration.configured(opened, self._definition(deployed)).values
 
     async def _accept(self, call: _Call, endpoint_id: EndpointId, path: str) -> Answer:
         content_type = requests.header(call.scope, b"content-type") or ""
         media = bodies.media_of(content_type)
-        body = await self._bodies.read(call.scope, call.receive, media)
+        scheme = call.target.scheme
+        verifier = None if scheme is None else _verifier(scheme, call.scope)
+        body = await self._bodies.read(call.scope, call.receive, media, verifier)
+        if scheme is not None and scheme.answers_challenge:
+            challenge = signatures.challenge_in(body.kept)
+            if challenge is not None:
+                return Answer(200, challenge.encode(), answers.TEXT)
         request = requests.request_of(call.scope, path, content_type, body)
         # Registered before the append: the reply may be there before the append returns.
         ticket = self._node.expect(for_result=call.synchronous)
@@ -195,8 +219,9 @@ class Webhooks:
         if decided.instance_id not in catalog.instances:
             await self._refresh.now()
         deployed = catalog.instances[decided.instance_id].deployed
-        definition = catalog.definition(deployed.integration_id, deployed.version)
-        return targets.accepted_by(definition.flow(decided.flow))
+        flow = self._definition(deployed).flow(decided.flow)
+        config = partial(self._config, deployed)
+        return Accepted() if flow is None else triggers.accepted(flow.steps[0], config)
 
     async def _result(self, call: _Call, ready: events.ResultReady) -> Answer:
         if ready.error is not None:
@@ -213,6 +238,13 @@ class Webhooks:
         location = self._results.address(ready, base).encode("latin-1")
         headers = ((b"location", location),)
         return Answer(303, headers=headers, execution_id=ready.execution_id)
+
+
+def _verifier(scheme: Scheme, scope: Scope) -> Verifier:
+    def header(name: str) -> str | None:
+        return requests.header(scope, name.encode())
+
+    return Verifier(scheme, header, time.time_ns() / 1e9)
 
 
 def _endpoint_id(address: Address) -> EndpointId:

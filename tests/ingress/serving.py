@@ -137,6 +137,11 @@ class Served:
     node: Node
     http: httpx.AsyncClient
     processors: Processors
+    folder: Path
+
+    def stored_blobs(self) -> list[Path]:
+        """The files of the blob store."""
+        return [path for path in (self.folder / "blobs").rglob("*") if path.is_file()]
 
     async def deploy(self, text: str, **wish: Any) -> dict[str, Any]:
         body = {"definition": text, **wish}
@@ -178,7 +183,7 @@ async def served(folder: Path, **given: Any) -> AsyncIterator[Served]:
         app = application(log=log, blobs=blobs, definitions=definitions, node=node, **options)
         transport = httpx.ASGITransport(app)
         async with app, httpx.AsyncClient(transport=transport, base_url=PUBLIC_URL) as http:
-            yield Served(app, log, blobs, definitions, node, http, Processors(log))
+            yield Served(app, log, blobs, definitions, node, http, Processors(log), folder)
     finally:
         await log.close()
 
