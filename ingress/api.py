@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, Protocol
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -24,12 +24,12 @@ from ingress import lifecycle
 from ingress.changes import Changes
 from schemas import codec, events, ids
 from schemas.catalog import Catalog, topic_key
-from schemas.definitions import Definition
+from schemas.definitions import YAML, Definition
 from schemas.errors import Refused, Retryable, Unusable
 from schemas.events import Occasion
 from schemas.hooks import About
 from schemas.ids import InstanceId
-from schemas.integration_file import unknown_components
+from schemas.integration_file import Problem, unknown_components
 from schemas.secrets import MasterKey
 from schemas.topics import DEFINITIONS
 
@@ -37,6 +37,20 @@ PREFIX = "/api/v1"
 
 Known = Mapping[str, Collection[str]]
 """Component key → the keys of its actions."""
+
+
+class PythonReading(Protocol):
+    """What came of a Python file: a definition and its manifest, or problems."""
+
+    @property
+    def definition(self) -> Definition | None: ...
+    @property
+    def manifest(self) -> str: ...
+    @property
+    def problems(self) -> Sequence[Problem]: ...
+
+
+ReadPython = Callable[[str], Awaitable[PythonReading]]
 
 IsReady = Callable[[], Awaitable[bool]]
 
@@ -48,13 +62,15 @@ class _Body(BaseModel):
 
 
 class ImportBody(_Body):
+    """`definition` is the text of an integration file, or of a Python file."""
+
     definition: str
+    language: Literal["yaml", "python"] = "yaml"
 
 
-class DeployBody(_Body):
+class DeployBody(ImportBody):
     """`config` values are texts; a connection's may be an object of its fields."""
 
-    definition: str
     customer: Name = lifecycle.DEFAULT_CUSTOMER
     instance: Name | None = None
     config: dict[str, Any] = Field(default_factory=dict)
@@ -102,6 +118,7 @@ class Lifecycle:
         known: Known,
         public_url: str,
         changes: Changes,
+        read_python: ReadPython,
     ) -> None:
         self._log = log
         self._definitions = definitions
@@ -109,6 +126,7 @@ class Lifecycle:
         self._known = known
         self._public_url = public_url
         self._changes = changes
+        self._read_python = read_python
         self._one_at_a_time = asyncio.Lock()
 
     @property
@@ -116,10 +134,12 @@ class Lifecycle:
         return self._definitions.catalog
 
     async def publish(self, body: ImportBody) -> ImportedBody:
-        definition = await _read(body.definition)
+        definition, manifest = await self._read(body)
         async with self._one_at_a_time:
             await self._definitions.read_to_end()
-            imported = lifecycle.publish(self._catalog, body.definition, definition)
+            imported = lifecycle.publish(
+                self._catalog, body.definition, definition, manifest=manifest
+            )
             await self._say(imported.said)
         return ImportedBody(
             integrationId=ids.to_global(ids.INTEGRATION, imported.integration_id),
@@ -129,7 +149,7 @@ class Lifecycle:
         )
 
     async def deploy(self, body: DeployBody, base_url: str) -> DeployedBody:
-        definition = await _read(body.definition)
+        definition, manifest = await self._read(body)
         wish = lifecycle.Wish(
             customer=body.customer,
             instance=body.instance or "",
@@ -142,7 +162,13 @@ class Lifecycle:
 
         def plan() -> lifecycle.Deployed:
             return lifecycle.deploy(
-                self._catalog, body.definition, definition, wish, self._key.seal, self._key.unseal
+                self._catalog,
+                body.definition,
+                definition,
+                wish,
+                self._key.seal,
+                self._key.unseal,
+                manifest=manifest,
             )
 
         problems: Sequence[str] = ()
@@ -214,6 +240,17 @@ class Lifecycle:
         shown = ids.to_global(ids.INSTANCE, instance_id)
         return StatusBody(instanceId=shown, status=status.value, warnings=problems)
 
+    async def _read(self, body: ImportBody) -> tuple[Definition, str]:
+        """The definition, and the manifest of a Python file. Raises InvalidDefinition."""
+        if body.language == YAML:
+            # In a thread: a long definition takes seconds.
+            return await asyncio.to_thread(lifecycle.read_definition, body.definition), ""
+        lifecycle.check_size(body.definition)
+        reading = await self._read_python(body.definition)
+        if reading.definition is None:
+            raise lifecycle.InvalidDefinition(reading.problems)
+        return reading.definition, reading.manifest
+
     async def change(
         self,
         instance: str,
@@ -259,11 +296,6 @@ class Lifecycle:
             unknownComponents=unknown_components(definition, self._known),
             warnings=list(problems),
         )
-
-
-async def _read(text: str) -> Definition:
-    """In a thread: a long definition takes seconds."""
-    return await asyncio.to_thread(lifecycle.read_definition, text)
 
 
 def _record(event: events.Event) -> NewRecord:

@@ -124,6 +124,7 @@ def application(
     max_body_bytes: int,
     result_ttl_s: int,
     known: api.Known,
+    read_python: api.ReadPython,
     hooks: changes.Hooks | None = None,
     routers: Sequence[APIRouter] = (),
     decision_s: float = DECISION_S,
@@ -151,6 +152,7 @@ def application(
         known=known,
         public_url=public_url,
         changes=followed,
+        read_python=read_python,
     )
     return Application(
         log=log,

@@ -20,6 +20,7 @@ class ExportedBody(BaseModel):
     name: str
     version: int
     definition: str
+    language: str
 
 
 def router(definitions: Definitions, prefix: str) -> APIRouter:
@@ -36,6 +37,7 @@ def router(definitions: Definitions, prefix: str) -> APIRouter:
             name=found.name,
             version=found.version,
             definition=found.definition,
+            language=found.language,
         )
 
     return api

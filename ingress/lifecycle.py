@@ -17,7 +17,7 @@ import orjson
 from ingress import triggers
 from schemas import config_values, configuration, events, ids, integration_file, schedules
 from schemas.catalog import Catalog, Instance, Status
-from schemas.definitions import Definition, Flow, RequiredConfigVar
+from schemas.definitions import PYTHON, YAML, Definition, Flow, RequiredConfigVar
 from schemas.errors import Refused
 from schemas.ids import CustomerId, EndpointId, InstanceId, IntegrationId
 from schemas.integration_routing import FLOW_SPECIFIC, SHARED
@@ -76,18 +76,26 @@ class Deployed:
 
 def read_definition(text: str) -> Definition:
     """The definition in `text`. Raises InvalidDefinition, and Refused (413)."""
-    size = len(text.encode("utf-8", "surrogatepass"))
-    if size > MAX_DEFINITION_BYTES:
-        message = f"The definition is {size} bytes long, more than {MAX_DEFINITION_BYTES}."
-        raise Refused(message, status=413, reason="too_large")
+    check_size(text)
     reading = integration_file.read(text)
     if reading.definition is None:
         raise InvalidDefinition(reading.problems)
     return reading.definition
 
 
-def publish(catalog: Catalog, text: str, definition: Definition) -> Imported:
-    """The next version; the latest one again where its text is the same."""
+def check_size(text: str) -> None:
+    """Raises Refused (413)."""
+    size = len(text.encode("utf-8", "surrogatepass"))
+    if size > MAX_DEFINITION_BYTES:
+        message = f"The definition is {size} bytes long, more than {MAX_DEFINITION_BYTES}."
+        raise Refused(message, status=413, reason="too_large")
+
+
+def publish(catalog: Catalog, text: str, definition: Definition, *, manifest: str = "") -> Imported:
+    """The next version; the latest one again where its text is the same.
+
+    A Python file has a manifest (IntegrationPublished).
+    """
     integration_id = IntegrationId(ids.derived("integration", definition.name))
     latest = catalog.latest.get(integration_id, 0)
     known = catalog.versions.get((integration_id, latest))
@@ -98,16 +106,25 @@ def publish(catalog: Catalog, text: str, definition: Definition) -> Imported:
         name=definition.name,
         version=latest + 1,
         definition=text,
+        language=PYTHON if manifest else YAML,
+        manifest=manifest,
     )
     return Imported(said=(published,), integration_id=integration_id, version=latest + 1)
 
 
 def deploy(
-    catalog: Catalog, text: str, definition: Definition, wish: Wish, seal: Seal, unseal: Unseal
+    catalog: Catalog,
+    text: str,
+    definition: Definition,
+    wish: Wish,
+    seal: Seal,
+    unseal: Unseal,
+    *,
+    manifest: str = "",
 ) -> Deployed:
     """Publish and deploy. Raises Refused for what the definition does not have."""
     _check_deployable(definition)
-    imported = publish(catalog, text, definition)
+    imported = publish(catalog, text, definition, manifest=manifest)
     customer_id = CustomerId(ids.derived("customer", wish.customer))
     name = wish.instance or definition.name
     instance_id = InstanceId(ids.derived("instance", imported.integration_id, customer_id, name))

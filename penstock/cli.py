@@ -16,6 +16,7 @@ from penstock.show import Said
 from schemas.errors import PenstockError, Unusable
 
 if TYPE_CHECKING:
+    from schemas.integration_file import Reading
     from schemas.settings import Settings
 
 app = typer.Typer(
@@ -44,6 +45,7 @@ InstanceId = Annotated[str, typer.Argument(metavar="ID", help="As `instances lis
 ExecutionId = Annotated[str, typer.Argument(metavar="ID", help="As `executions list` shows it.")]
 IntegrationId = Annotated[str, typer.Argument(metavar="ID", help="As `import --json` shows it.")]
 Pairs = list[str] | None
+PYTHON_SUFFIX = ".py"
 
 
 def main() -> None:
@@ -132,7 +134,7 @@ def deploy(
     for flow, key in _pairs("--api-key", api_key):
         keys.setdefault(flow, []).append(key)
     wanted = {
-        "definition": _text_of(file),
+        **_written(file),
         "customer": customer,
         "instance": instance,
         "config": dict(_pairs("--config", config)),
@@ -151,7 +153,7 @@ def deploy(
 @app.command(name="import")
 def import_(file: File, as_json: AsJson = False) -> None:
     """Import and publish an integration without deploying it."""
-    answer = _send_file(file, "/integrations", {"definition": _text_of(file)})
+    answer = _send_file(file, "/integrations", _written(file))
     show.unknown_components(answer["unknownComponents"])
     if as_json:
         show.as_json(answer)
@@ -179,7 +181,7 @@ def validate(file: File, as_json: AsJson = False) -> None:
     from processors import registry
     from schemas import integration_file
 
-    reading = integration_file.read(_bytes_of(file))
+    reading = _reading_of(file)
     unknown: list[str] = []
     if reading.definition is not None:
         unknown = integration_file.unknown_components(reading.definition, registry.known())
@@ -333,6 +335,25 @@ def _send_file(file: Path, path: str, body: dict[str, Any]) -> Any:
             raise
         show.problems(str(file), error.problems)
         raise Said from error
+
+
+def _written(file: Path) -> dict[str, Any]:
+    """What the server is told of a file: its text, and in which language it is written."""
+    language = "python" if file.suffix == PYTHON_SUFFIX else "yaml"
+    return {"definition": _text_of(file), "language": language}
+
+
+def _reading_of(file: Path) -> "Reading":
+    """What the file declares, or its problems. A Python file is run in a process of its own."""
+    import asyncio
+
+    from penstock import python_files
+    from schemas import integration_file
+
+    if file.suffix == PYTHON_SUFFIX:
+        found = asyncio.run(python_files.read(_text_of(file)))
+        return integration_file.Reading(found.definition, found.problems)
+    return integration_file.read(_bytes_of(file))
 
 
 def _text_of(file: Path) -> str:

@@ -172,10 +172,10 @@ class Context:
     def ask_state(self, scope: str, op: str, key: str, value: Any = None) -> Awaitable[Any]:
         given, tagged = plain(value)
         asked = {"scope": scope, "op": op, "name": key, "value": given, "tagged": tagged}
-        return self._ask("state", f"{op} {key}", **asked)
+        return self._ask("state", f"{op} {key}", None, **asked)
 
     def _ask(
-        self, kind: str, name: str, work: Work | None = None, **fields: Any
+        self, kind: str, name: str, work: Work | None = None, /, **fields: Any
     ) -> "asyncio.Future[Any]":
         self._count += 1
         key = self._key(name)

@@ -10,7 +10,6 @@ a step.
 """
 
 import asyncio
-import inspect
 import selectors
 import traceback
 from collections.abc import Callable, Mapping
@@ -161,7 +160,7 @@ def _end_of(task: "asyncio.Task[Any]", function: Any) -> dict[str, Any]:
     if error is None:
         return _result_of(task.result())
     step = error.step if isinstance(error, sdk.StepFailed) else ""
-    failed = str(error) if step else described(error, inspect.getsourcefile(function) or "")
+    failed = str(error) if step else described(error, function.__code__.co_filename)
     return {"failed": failed, "step": step}
 
 

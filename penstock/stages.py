@@ -137,12 +137,14 @@ def ingress(parts: Parts, views: "Views", listener: socket.socket) -> Stage:
 
     async def serve(ready: Ready) -> None:
         from ingress import app, waiting
+        from penstock import python_files
         from processors import effects, hooks, registry
         from projections import api
 
         async with effects.world(
             code_timeout_s=parts.settings.code_timeout_s,
             allow_private=parts.settings.allow_private_networks,
+            python_program=startup.PYTHON_PROGRAM,
         ) as world:
             application = app.application(
                 log=parts.log,
@@ -155,6 +157,7 @@ def ingress(parts: Parts, views: "Views", listener: socket.socket) -> Stage:
                 max_body_bytes=parts.settings.max_body_bytes,
                 result_ttl_s=parts.settings.result_ttl_s,
                 known=registry.known(),
+                read_python=python_files.read,
                 hooks=hooks.Hooks(
                     parts.log, find=registry.find, master_key=parts.master_key, world=world
                 ),
@@ -214,6 +217,7 @@ def worker(parts: Parts) -> Stage:
         async with effects.world(
             code_timeout_s=parts.settings.code_timeout_s,
             allow_private=parts.settings.allow_private_networks,
+            python_program=startup.PYTHON_PROGRAM,
         ) as world:
             await _host(parts, world, ready)
 

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 TOKEN_FILE = "admin-token"
 MASTER_KEY_FILE = "master-key"
 BACKLOG = 4_096
+PYTHON_PROGRAM = "penstock.python_child"
+"""The module that runs the code of authors, in processes of its own."""
 _NOT_SHOWN = ("token", "master_key")
 
 _log = logging.getLogger(__name__)

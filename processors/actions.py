@@ -27,6 +27,8 @@ from schemas.values import Value
 if TYPE_CHECKING:
     import httpx
 
+    from processors.python_processes import PythonProcesses
+
 
 POLLING_KEY = "__polling"
 """Where the state of a polling trigger stands among the flow's persisted values."""
@@ -223,6 +225,9 @@ class World:
     code_memory_bytes: int = 64 * 1024 * 1024
     max_response_bytes: int = 100 * 1024 * 1024
     shared_state: SharedState | None = None
+    python: "PythonProcesses | None" = None
+    python_memory_bytes: int = 256 * 1024 * 1024
+    """By how much the process of a Python flow or action may grow."""
 
 
 class Support(enum.Enum):

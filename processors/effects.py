@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from processors.actions import Outcome, Runs, StepError, World
 from processors.interpreter import Perform, Performed
 from processors.private_networks import guarded_client
+from processors.python_processes import PythonProcesses
 from schemas.errors import Retryable
 from schemas.instants import MILLISECOND, Instant
 from schemas.secrets import hide
@@ -26,10 +27,17 @@ _threads = ThreadPoolExecutor(CODE_THREADS, thread_name_prefix="code")
 
 
 @asynccontextmanager
-async def world(*, code_timeout_s: float, allow_private: bool) -> AsyncIterator[World]:
-    """What actions may touch, released at the end."""
-    async with guarded_client(allow_private=allow_private) as http:
-        yield World(http=http, code_timeout_s=code_timeout_s)
+async def world(
+    *, code_timeout_s: float, allow_private: bool, python_program: str = ""
+) -> AsyncIterator[World]:
+    """What actions may touch, released at the end. Without a program there is no Python."""
+    python = PythonProcesses(python_program) if python_program else None
+    try:
+        async with guarded_client(allow_private=allow_private) as http:
+            yield World(http=http, code_timeout_s=code_timeout_s, python=python)
+    finally:
+        if python is not None:
+            await python.close()
 
 
 def clock() -> Instant:

@@ -8,7 +8,8 @@ A failed append is fatal for this host's state: whoever runs it begins again fro
 import asyncio
 import hashlib
 import logging
-from collections.abc import Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -20,13 +21,16 @@ from processors import counted_once, effects, execution, registry, replies
 from processors.actions import Change, World
 from processors.components import persist_data
 from processors.dead_letters import dead_letter
+from processors.flow_frames import Exchange, Heard
 from processors.interpreter import Effect, Perform, Performed, Run, Wait, record_of
 from processors.invocations import body_of
 from processors.payload import payload
+from processors.python_run import PythonRun
+from processors.python_sessions import Session
 from processors.shared_state_host import Gaps, SharedState
 from schemas import codec, configuration, events, values
 from schemas.configuration import Configuration
-from schemas.definitions import Definition
+from schemas.definitions import YAML, Definition
 from schemas.errors import PenstockError, Undecodable
 from schemas.events import BodyEncoding
 from schemas.ids import ExecutionId
@@ -262,7 +266,9 @@ class ExecutionHost:
                 body = await self._blobs.get(admitted.request.body)
             except BlobMissing as error:
                 problem = f"the body of the request is gone: {error}"
-        run = Run(
+        published = catalog.versions[admitted.integration_id, admitted.version]
+        kind = Run if published.language == YAML else PythonRun
+        run = kind(
             admitted=admitted,
             flow=flow or definition.flows[0],
             payload={}
@@ -279,6 +285,8 @@ class ExecutionHost:
             now=now,
             recorded=record_of(said),
         )
+        if isinstance(run, PythonRun):
+            run.past += said
         if problem:
             run.said.append(
                 events.ExecutionFailed(execution_id=admitted.execution_id, error=problem)
@@ -293,19 +301,36 @@ class ExecutionHost:
         self._watch(task)
 
     async def _drive(self, journal: _Journal, run: Run, effect: Effect | None) -> None:
-        async with self._room:
+        async with self._room, self._session(run) as session:
             while effect is not None:
                 touched = isinstance(effect, Perform) and effect.action.touches_world
-                performed = await self._perform(effect)
-                now = performed.ended_at if performed is not None else run.now
-                effect = run.advance(performed, now)
-                next_at_most_once = isinstance(effect, Perform) and effect.action.at_most_once
-                if touched or effect is None or next_at_most_once:
+                performed = await self._perform(effect, session)
+                now = performed.ended_at if isinstance(performed, Performed) else run.now
+                effect = run.advance(performed, effects.clock() if session is not None else now)
+                if touched or effect is None or _is_durable_before(effect):
                     await self._append(journal, run)
-                elif run.said:
+                elif run.said and not (isinstance(effect, Exchange) and effect.holds):
                     self._watch(asyncio.ensure_future(self._append(journal, run)))
 
-    async def _perform(self, effect: Effect) -> Performed | None:
+    @asynccontextmanager
+    async def _session(self, run: Run) -> AsyncIterator[Session | None]:
+        """What a Python flow runs in; None for other flows."""
+        if not isinstance(run, PythonRun):
+            yield None
+            return
+        admitted = run.admitted
+        key = (admitted.integration_id, admitted.version)
+        source = self._definitions.catalog.versions[key].definition
+        session = Session(self._world, f"{admitted.integration_id}/{admitted.version}", source)
+        try:
+            yield session
+        finally:
+            session.close()
+
+    async def _perform(self, effect: Effect, session: Session | None) -> Performed | Heard | None:
+        if isinstance(effect, Exchange):
+            assert session is not None
+            return await session.exchange(effect)
         if isinstance(effect, Perform):
             return await effects.perform(effect, self._world)
         await asyncio.sleep(effect.delay_s if isinstance(effect, Wait) else 0)
@@ -489,6 +514,13 @@ class ExecutionHost:
 
 def _onward(event: events.FlowInvoked) -> NewRecord:
     return NewRecord(TRIGGERS.name, event.instance_id, codec.encode([event]))
+
+
+def _is_durable_before(effect: Effect) -> bool:
+    """Whether what has been said must be on the log before this is done."""
+    if isinstance(effect, Exchange):
+        return effect.durable
+    return isinstance(effect, Perform) and effect.action.at_most_once
 
 
 def _cut(said: Sequence[events.Event]) -> list[Sequence[events.Event]]:

@@ -9,30 +9,41 @@ The frames themselves are in penstock.python_jobs.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
+from processors.actions import Action, Context, Outcome
 from schemas import events
 from schemas.instants import Instant
-
-if TYPE_CHECKING:
-    from processors.actions import Outcome
-    from processors.interpreter import Perform
+from schemas.values import Value
 
 Frame = Mapping[str, Any]
+
+_BEGINNING = Instant(0)
+
+
+@dataclass(frozen=True, slots=True)
+class ActionStep:
+    """An action to be performed as step `number`; a StepEnded follows."""
+
+    number: int
+    action: Action
+    inputs: dict[str, Value]
+    context: Context
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchange:
-    """`starts`: in a new process, the former one is ended. `performs`: actions, by step number.
-
-    `durable`: what the Run has said is on the log before this is done. At `until` the time is up.
+    """`starts`: in a new process, the former one is ended.
+    `durable`: what the Run has said is on the log before this is done; `holds`: it may wait for
+    what is said next, which saves an append. At `until` the time is up.
     """
 
     send: tuple[Frame, ...] = ()
-    performs: tuple[tuple[int, "Perform"], ...] = ()
+    performs: tuple[ActionStep, ...] = ()
     starts: bool = False
     durable: bool = False
+    holds: bool = False
     until: Instant | None = None
 
 
@@ -57,11 +68,11 @@ class StepEnded:
     """An attempt at step `number` came to `outcome`, or to `error`; `permanent` ones stay so."""
 
     number: int
-    outcome: "Outcome | None"
+    outcome: Outcome | None
     error: str = ""
     permanent: bool = False
     logs: tuple[tuple[str, str], ...] = ()
-    started_at: Instant = field(default=Instant(0))
+    started_at: Instant = _BEGINNING
 
 
 @dataclass(frozen=True, slots=True)

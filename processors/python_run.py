@@ -21,6 +21,7 @@ from typing import Any, assert_never
 from processors.actions import Change, Outcome, Runs, StepError, Stop
 from processors.cleaning import clean
 from processors.flow_frames import (
+    ActionStep,
     Died,
     Exchange,
     Frame,
@@ -34,7 +35,6 @@ from processors.flow_frames import (
 from processors.interpreter import (
     MAX_LOG_CHARACTERS,
     Effect,
-    Perform,
     Performed,
     Run,
 )
@@ -274,7 +274,8 @@ class PythonRun(Run):
         ended = self._next_ended()
         if ended is not None:
             delivery = self._deliver(ended)
-            return replace(begun, send=(*begun.send, *delivery.send), until=delivery.until)
+            send = (*begun.send, *delivery.send)
+            return replace(begun, send=send, until=delivery.until, holds=True)
         instants = [one.next_at for one in self._pending.values()]
         until = min((instant for instant in instants if instant is not None), default=None)
         if any(one.began_at is not None for one in self._pending.values()):
@@ -336,12 +337,12 @@ class PythonRun(Run):
             "now": self._told_at,
         }
         self._turn_until = _after(self.now, TURN_S)
-        return Exchange(send=(frame,), until=self._turn_until)
+        return Exchange(send=(frame,), until=self._turn_until, holds=True)
 
     def _begin_what_may(self) -> Exchange:
         """Begin the attempts that are due."""
         send: list[Frame] = []
-        performs: list[tuple[int, Perform]] = []
+        performs: list[ActionStep] = []
         durable = False
         for number, pending in self._pending.items():
             if pending.ask["kind"] not in ("step", "action") or pending.is_answered:
@@ -355,7 +356,7 @@ class PythonRun(Run):
                 continue
             perform = self._performing(number, pending)
             if perform is not None:
-                performs.append((number, perform))
+                performs.append(perform)
                 durable = durable or perform.action.touches_world
         return Exchange(send=tuple(send), performs=tuple(performs), durable=durable)
 
@@ -389,7 +390,7 @@ class PythonRun(Run):
         }
         return {"do": "go", "number": pending.ask["number"], "context": context}
 
-    def _performing(self, number: int, pending: _Pending) -> Perform | None:
+    def _performing(self, number: int, pending: _Pending) -> ActionStep | None:
         """The action of a component; None where it has been performed here, or cannot be."""
         ask = pending.ask
         action = self.find(ask["component"], ask["action"])
@@ -405,7 +406,7 @@ class PythonRun(Run):
             self._attempt_failed(pending, str(error), self.now, permanent=True)
             return None
         self._schedule(number, pending, action.touches_world)
-        return Perform(action, cleaned, context)
+        return ActionStep(number, action, cleaned, context)
 
     def _idempotency_key(self, key: str) -> str:
         return ids.derived("step", self.admitted.execution_id, key, "")

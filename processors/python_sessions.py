@@ -13,6 +13,7 @@ from typing import Any
 from processors import effects
 from processors.actions import Outcome, World
 from processors.flow_frames import (
+    ActionStep,
     Died,
     Exchange,
     Heard,
@@ -49,8 +50,8 @@ class Session:
             for frame in asked.send:
                 self._send(self._job, frame)
             await self._job.drain()
-        for number, perform in asked.performs:
-            self._perform(number, perform)
+        for step in asked.performs:
+            self._perform(step)
         return await self._next(asked.until)
 
     def signal(self, event: events.SignalReceived) -> None:
@@ -98,15 +99,16 @@ class Session:
             self._began[frame["number"]] = effects.clock()
         job.send(frame)
 
-    def _perform(self, number: int, perform: Perform) -> None:
-        task = asyncio.ensure_future(self._performed(number, perform))
+    def _perform(self, step: ActionStep) -> None:
+        task = asyncio.ensure_future(self._performed(step))
         self._performing.add(task)
         task.add_done_callback(self._performing.discard)
 
-    async def _performed(self, number: int, perform: Perform) -> None:
-        done = await effects.perform(perform, self._world)
+    async def _performed(self, step: ActionStep) -> None:
+        asked = Perform(step.action, step.inputs, step.context)
+        done = await effects.perform(asked, self._world)
         ended = StepEnded(
-            number=number, outcome=done.outcome, error=done.error, started_at=done.started_at
+            number=step.number, outcome=done.outcome, error=done.error, started_at=done.started_at
         )
         self._heard.put_nowait(ended)
 
@@ -133,9 +135,7 @@ class Session:
             )
         result = from_json(frame["value"], frame["tagged"])
         outcome = Outcome(result=result)
-        return StepEnded(
-            number=frame["number"], outcome=outcome, logs=logs, started_at=began_at
-        )
+        return StepEnded(number=frame["number"], outcome=outcome, logs=logs, started_at=began_at)
 
     async def _next(self, until: Instant | None) -> Heard:
         if until is None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from schemas import events
-from schemas.definitions import Definition, Flow
+from schemas.definitions import YAML, Definition, Flow
 from schemas.errors import Bug
 from schemas.ids import CustomerId, EndpointId, InstanceId, IntegrationId
 from schemas.instants import Instant
@@ -188,7 +188,9 @@ class Catalog:
         """The parsed definition of a published version, parsed once."""
         key = (integration_id, version)
         if key not in self._parsed:
-            definition = read_published(self.versions[key].definition)
+            published = self.versions[key]
+            is_yaml = published.language == YAML
+            definition = read_published(published.definition if is_yaml else published.manifest)
             if definition is None:
                 raise Bug(f"version {version} of integration {integration_id} does not parse")
             self._parsed[key] = definition

@@ -11,6 +11,10 @@ from typing import Any, NamedTuple
 
 from schemas.events import CatchUp, Overlap
 
+YAML = "yaml"
+PYTHON = "python"
+"""The languages that an integration is written in."""
+
 _SEPARATORS = re.compile(r"[^0-9a-zA-Z]+")
 
 

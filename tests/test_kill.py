@@ -55,6 +55,25 @@ flows:
 """
 
 
+PYTHON_FLOW = """
+import urllib.request
+from penstock.sdk import Integration, current, flow, webhook
+
+def post(path, data):
+    headers = {{"idempotency-key": current().idempotency_key}}
+    request = urllib.request.Request("{url}" + path, data.encode(), headers, method="POST")
+    with urllib.request.urlopen(request) as answer:
+        return answer.status
+
+@flow(trigger=webhook(), name="Count")
+async def count(context, trigger):
+    await context.step("first", post, "/first", trigger.execution_id)
+    return await context.step("second", post, "/second", trigger.execution_id)
+
+integration = Integration(name="Counted", flows=[count])
+"""
+
+
 class Counting:
     """What the server behind the steps saw: how often each idempotency key came."""
 
@@ -197,11 +216,11 @@ async def _up(data: Path, log: str) -> tuple[contextlib.AbstractContextManager[A
 
 
 async def _killed_under_load(
-    data: Path, log: str, counter: Counting
+    data: Path, log: str, counter: Counting, name: str, text: str
 ) -> tuple[set[str], list[Killed]]:
     """Deploy, load and kill several times; the ids of everything acknowledged, and each kill."""
-    file = data.parent / "counted.yml"
-    file.write_text(FLOW.format(url=counter.url))
+    file = data.parent / name
+    file.write_text(text.format(url=counter.url))
     acknowledged: set[str] = set()
     kills: list[Killed] = []
     for turn in range(KILLS):
@@ -250,9 +269,9 @@ async def _all_ended(url: str, ids: set[str]) -> dict[str, Any]:
     return ended
 
 
-async def _prove(data: Path, log: str) -> None:
+async def _prove(data: Path, log: str, name: str = "counted.yml", text: str = FLOW) -> None:
     async with counting() as counter:
-        acknowledged, kills = await _killed_under_load(data, log, counter)
+        acknowledged, kills = await _killed_under_load(data, log, counter, name, text)
         manager, server = await _up(data, log)
         try:
             ended = await _all_ended(server.url, acknowledged)
@@ -300,6 +319,12 @@ def _check_order(ended: Killed) -> None:
 
 async def test_kill_9_under_load_loses_nothing_on_the_embedded_log(tmp_path: Path) -> None:
     await _prove(tmp_path / "data", "")
+
+
+async def test_kill_9_under_load_repeats_no_recorded_step_of_a_python_flow(
+    tmp_path: Path,
+) -> None:
+    await _prove(tmp_path / "data", "", "counted.py", PYTHON_FLOW)
 
 
 @pytest.mark.kafka

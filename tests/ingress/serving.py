@@ -15,6 +15,7 @@ from eventlog.log import Appended, EventLog, NewRecord
 from eventlog.opening import open_log
 from ingress.app import Application, application
 from ingress.waiting import Node
+from penstock import python_files
 from processors import effects, embedded_host
 from schemas import codec, events, ids
 from schemas.ids import ExecutionId
@@ -178,6 +179,7 @@ async def served(folder: Path, **given: Any) -> AsyncIterator[Served]:
             "max_body_bytes": 2_000_000,
             "result_ttl_s": 3_600,
             "known": {"webhook-triggers": ["webhook"]},
+            "read_python": python_files.read,
             **given,
         }
         app = application(log=log, blobs=blobs, definitions=definitions, node=node, **options)

@@ -53,6 +53,7 @@ async def test_an_integration_is_exported_as_it_was_imported(ingress: Served) ->
         "name": "Orders",
         "version": 2,
         "definition": second,
+        "language": "yaml",
     }
     former = await ingress.http.get(url, params={"version": 1}, headers=ADMIN)
     assert former.json()["definition"] == first

@@ -17,6 +17,7 @@ from eventlog.log import EventLog, NewRecord
 from eventlog.sqlite import SqliteLog
 from ingress.app import application
 from ingress.waiting import Node
+from penstock import python_files
 from processors import effects, hooks, registry
 from processors.actions import Action, Context, Input, Outcome, StepError, TriggerTraits, World
 from schemas import codec, events
@@ -117,6 +118,7 @@ async def node(log: EventLog, folder: Path, timeout_s: float = 30) -> AsyncItera
             max_body_bytes=1_000_000,
             result_ttl_s=60,
             known=registry.known(),
+            read_python=python_files.read,
             hooks=hooks.Hooks(
                 log, find=registry.find, master_key=MASTER_KEY, world=world, timeout_s=timeout_s
             ),
