@@ -10,7 +10,7 @@ null stands for undefined, because a reference to nothing resolves to null.
 import math
 import re
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 import orjson
 
@@ -233,21 +233,24 @@ def _is_empty(left: Value, _right: Value) -> bool:
     return not (native if _type(native) == "array" else _as_text(left))
 
 
-def _moment(term: Value) -> datetime:
-    """ISO 8601, `yyyy`, or milliseconds since 1970; without an offset it is UTC."""
+def moment(term: Value, zone: tzinfo = UTC) -> datetime:
+    """ISO 8601, `yyyy`, or milliseconds since 1970; without an offset it is in `zone`.
+
+    Raises ValueError, OverflowError.
+    """
     if _type(term) == "number":
         return _EPOCH + timedelta(milliseconds=term)
     text = _as_text(term).strip()
     if re.fullmatch(r"\d{4}", text):
-        return datetime(int(text), 1, 1, tzinfo=UTC)
+        return datetime(int(text), 1, 1, tzinfo=zone)
     if re.fullmatch(r"-?\d{5,7}|-?\d{9,}", text):
         return _EPOCH + timedelta(milliseconds=int(text))
-    moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    read = datetime.fromisoformat(text)
+    return read if read.tzinfo else read.replace(tzinfo=zone)
 
 
 def _dates(holds: Operator) -> Operator:
-    return lambda left, right: holds(_moment(left), _moment(right))
+    return lambda left, right: holds(moment(left), moment(right))
 
 
 def _natives(holds: Operator) -> Operator:
