@@ -122,12 +122,17 @@ def as_http(answer: Answer) -> bytes:
     return b"\r\n".join([*lines, b"", answer.body])
 
 
-async def send(sender: Send, answer: Answer) -> None:
-    """Send the whole of `answer`. A stream that fails midway raises: the connection breaks off."""
+async def send(sender: Send, answer: Answer, more: tuple[Header, ...] = ()) -> None:
+    """Send the whole of `answer`, with those headers of `more` that it does not have itself.
+
+    A stream that fails midway raises: the connection breaks off.
+    """
     body, size = answer.body, answer.size
     if isinstance(body, bytes):
         size = len(body)
     headers = _headers(answer, size)
+    chosen = [name for name, _ in answer.headers]
+    headers += [header for header in more if header[0] not in chosen] if chosen else more
     if answer.status in _BODILESS:
         body = b""
     await sender({"type": "http.response.start", "status": answer.status, "headers": headers})

@@ -18,8 +18,8 @@ from uuid import UUID
 
 from eventlog.blobs import BlobMissing, Blobs
 from eventlog.log import EventLog, OffsetOutOfRange
-from ingress import answers
-from ingress.answers import Answer, Receive, Scope, Send
+from ingress import answers, methods
+from ingress.answers import Answer, Receive, RefusedWith, Scope, Send
 from schemas import bodies, codec, events, values
 from schemas.errors import Refused, Retryable
 from schemas.ids import ExecutionId
@@ -92,12 +92,14 @@ class Results:
             answer = answers.of_refusal(refused)
         except Retryable as away:
             answer = answers.of_absence(away)
-        await answers.send(send, answer)
+        await answers.send(send, answer, methods.headers_for(scope))
 
     async def _answer(self, scope: Scope) -> Answer:
         if scope["method"] not in ("GET", "HEAD"):
-            message = f"A result is there for GET and HEAD, not for {scope['method']}."
-            raise Refused(message, status=405, reason="method_not_allowed")
+            message = f"A result is there for GET and HEAD, not for {scope['method'][:50]}."
+            allow = (b"allow", b"GET, HEAD")
+            reason = "method_not_allowed"
+            raise RefusedWith(message, status=405, reason=reason, headers=(allow,))
         place = place_of(scope["path"].removeprefix(PREFIX), self._key, _now_s())
         response = await self._read(place)
         return await self.body(200, response, place.execution_id, _HARMLESS)

@@ -6,6 +6,7 @@ turned away here, so that it cannot fill the log.
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -17,10 +18,10 @@ from eventlog.blobs import Blobs
 from eventlog.definitions import Definitions
 from eventlog.limits import MAX_VALUE_BYTES
 from eventlog.log import EventLog, NewRecord
-from ingress import answers, decisions, intake, requests, targets, triggers
+from ingress import answers, decisions, intake, methods, requests, targets, triggers
 from ingress.answers import Answer, Disconnected, Receive, Scope, Send
-from ingress.floods import Floods
 from ingress.refreshing import Refresh
+from ingress.refused_calls import NOWHERE, RefusedCalls
 from ingress.requests import Address, Body
 from ingress.results import Results
 from ingress.targets import Target
@@ -29,6 +30,7 @@ from ingress.waiting import Node, Reply, Ticket
 from schemas import bodies, configuration, events, ids, signatures
 from schemas.definitions import Definition
 from schemas.errors import Refused, Retryable
+from schemas.events import Reason
 from schemas.ids import EndpointId, ExecutionId
 from schemas.secrets import MasterKey
 from schemas.signatures import Scheme, Verifier
@@ -41,6 +43,10 @@ MAX_TRIGGER_BYTES = MAX_VALUE_BYTES - 500_000
 """An admission repeats its trigger and adds to it: it must fit on the log too."""
 
 _WORDS = {"true": True, "false": False}
+_MALFORMED = "malformed_json"
+"""The one refusal whose answer has no reason."""
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,22 +89,40 @@ class Webhooks:
         self._result_s = result_s
         self._targets: dict[EndpointId, Target] = {}
         self._refresh = Refresh(definitions)
-        self._floods = Floods()
+        self._refused = RefusedCalls(log)
         self._now: Callable[[], float] = asyncio.get_running_loop().time
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] == methods.PREFLIGHT:
+            return await answers.send(send, methods.preflight(scope))
+        address = requests.address_of(scope["path"])
         try:
-            answer = await self._answer(scope, receive)
+            answer = await self._answer(address, scope, receive)
         except Disconnected:
             return
         except Refused as refused:
+            self._refused.note(self._counted_as(address), refused.reason or _MALFORMED, scope)
             answer = answers.of_refusal(refused)
         except Retryable as away:
             answer = answers.of_absence(away)
-        await answers.send(send, answer)
+        except Exception:
+            # It must not be uvicorn who answers: that would be no JSON.
+            _logger.exception("a request at %s broke", scope["path"][:200])
+            answer = answers.of_json(500, {"error": "An internal error.", "reason": "internal"})
+        await answers.send(send, answer, methods.headers_for(scope))
 
-    async def _answer(self, scope: Scope, receive: Receive) -> Answer:
-        address = requests.address_of(scope["path"])
+    async def close(self) -> None:
+        """Say what is still to be said."""
+        await self._refused.close()
+
+    def _counted_as(self, address: Address) -> EndpointId:
+        try:
+            endpoint_id = _endpoint_id(address)
+        except Refused:
+            return NOWHERE
+        return endpoint_id if endpoint_id in self._targets else NOWHERE
+
+    async def _answer(self, address: Address, scope: Scope, receive: Receive) -> Answer:
         endpoint_id = _endpoint_id(address)
         target = self._target(endpoint_id)
         if target is None:
@@ -106,9 +130,12 @@ class Webhooks:
             target = self._target(endpoint_id)
         if target is None:
             raise decisions.unknown(address.endpoint)
+        methods.check(scope)
         targets.check_key(target, scope)
+        if scope["method"] == methods.PROBE:
+            return Answer(200)
         if target.is_flooded(self._now()):
-            self._floods.count(address.endpoint, self._now())
+            self._refused.note(endpoint_id, Reason.RATE_LIMITED.value, scope)
             return decisions.throttled(address.endpoint, target.deployed.rate_limit, None)
         call = _Call(scope, receive, address.endpoint, target, *_waits(scope, target))
         return await self._accept(call, endpoint_id, address.path)
