@@ -143,7 +143,7 @@ def execution(found: dict[str, Any]) -> None:
     write("")
     rows = [
         (
-            step["name"],
+            step["name"] + " (preprocess)" * step["fromPreprocessFlow"],
             step["status"],
             step["loopPath"] or None,
             step["attempt"],

@@ -18,7 +18,7 @@ from projections.paging import LARGEST_PAGE, page
 from projections.rows import Status
 from projections.store import Partition, Views
 from projections.views import TOPICS
-from schemas import ids, integration_file
+from schemas import events, ids, integration_file
 from schemas.catalog import Status as InstanceStatus
 from schemas.definitions import Step
 from schemas.errors import Refused
@@ -230,13 +230,23 @@ def _flows(views: Views, instance_ids: Sequence[str]) -> dict[str, list[shapes.F
 
 
 def _names(views: Views, row: Row[Any]) -> Mapping[str, str]:
-    """The display names of the steps of the execution's flow, by key."""
+    """The display names of the steps of the execution's flows, as they are called on the log."""
+    names = dict(_names_of(views, row.integration_id, row.version, row.flow))
+    if row.preprocess_flow is not None:
+        before = _names_of(views, row.integration_id, row.preprocess_version, row.preprocess_flow)
+        names |= {events.PREPROCESS + key: name for key, name in before.items()}
+    return names
+
+
+def _names_of(
+    views: Views, integration_id: str | None, version: int | None, flow: str | None
+) -> Mapping[str, str]:
     known = tables.INTEGRATION_VERSIONS.c
     query = select(known.definition).where(
-        known.integration_id == row.integration_id, known.version == row.version
+        known.integration_id == integration_id, known.version == version
     )
-    for version in views.rows(query):
-        return _step_names(version.definition).get(row.flow, {})
+    for found in views.rows(query):
+        return _step_names(found.definition).get(flow or "", {})
     return {}
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import Row
 
 from projections import shapes
 from projections.rows import Status
-from schemas import ids, values
+from schemas import events, ids, values
 from schemas.events import BodyEncoding, Reason
 from schemas.instants import Instant, to_iso
 
@@ -34,7 +34,7 @@ def summary(row: Row[Any]) -> shapes.Summary:
     return {
         "id": ids.to_global(ids.EXECUTION, row.id),
         "status": row.status,
-        "flow": row.flow,
+        "flow": row.flow or row.preprocess_flow,
         "instance": _instance_name(row),
         "customer": _customer(row),
         "integration": _integration_name(row),
@@ -49,7 +49,13 @@ def summary(row: Row[Any]) -> shapes.Summary:
 
 
 def execution(row: Row[Any], steps: list[shapes.Step], replays: list[str]) -> shapes.Execution:
-    return {**summary(row), "trigger": _trigger(row), "steps": steps, "replays": replays}
+    return {
+        **summary(row),
+        "preprocessFlow": row.preprocess_flow,
+        "trigger": _trigger(row),
+        "steps": steps,
+        "replays": replays,
+    }
 
 
 def refused_execution(row: Row[Any]) -> shapes.Execution:
@@ -67,6 +73,7 @@ def refused_execution(row: Row[Any]) -> shapes.Execution:
         "startedAt": None,
         "endedAt": None,
         "error": _why(row),
+        "preprocessFlow": None,
         "replayForExecution": None,
         "trigger": None,
         "steps": [],
@@ -75,9 +82,11 @@ def refused_execution(row: Row[Any]) -> shapes.Execution:
 
 
 def step(row: Row[Any], names: Mapping[str, str]) -> shapes.Step:
+    key = row.step.removeprefix(events.PREPROCESS)
     return {
-        "key": row.step,
-        "name": names.get(row.step, row.step),
+        "key": key,
+        "name": names.get(row.step, key),
+        "fromPreprocessFlow": key != row.step,
         "status": row.status,
         "loopPath": row.loop_path,
         "attempt": row.attempt,
@@ -95,8 +104,9 @@ def log_line(row: Row[Any]) -> shapes.LogLine:
         "timestamp": to_iso(row.at),
         "level": row.level,
         "message": row.message,
-        "step": row.step,
+        "step": row.step.removeprefix(events.PREPROCESS),
         "loopPath": row.loop_path,
+        "fromPreprocessFlow": row.step.startswith(events.PREPROCESS),
     }
 
 

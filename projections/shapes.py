@@ -46,6 +46,7 @@ class Step(TypedDict):
 
     key: str
     name: str
+    fromPreprocessFlow: bool
     status: str
     loopPath: str
     attempt: int
@@ -79,6 +80,7 @@ class Trigger(TypedDict):
 class Execution(Summary):
     """One execution as a whole."""
 
+    preprocessFlow: str | None
     trigger: Trigger | None
     steps: list[Step]
     replays: list[str]
@@ -95,6 +97,7 @@ class LogLine(TypedDict):
     message: str
     step: str
     loopPath: str
+    fromPreprocessFlow: bool
 
 
 class LogLines(TypedDict):

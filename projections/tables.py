@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, Table, Text
 
-VERSION = 3
+VERSION = 4
 
 METADATA = MetaData()
 
@@ -109,6 +109,8 @@ EXECUTIONS = Table(
     _number("ended_at"),
     _text("error"),
     _text("error_step"),
+    _text("preprocess_flow"),
+    _number("preprocess_version"),
 )
 
 _EXECUTION = EXECUTIONS.c

@@ -43,6 +43,7 @@ TOPICS = (DEFINITIONS, ADMISSIONS, EXECUTIONS)
 NO_CLAIM = -1
 _INDEX_BITS = 20
 """Up to a million events of one record keep their order in `position`."""
+_EARLIER = 1 << 62
 
 
 @dataclass(slots=True)
@@ -93,10 +94,18 @@ def forget_ended(changes: Changes, ended: Iterable[str]) -> None:
     gone = set(ended)
     for execution_id in gone:
         row = changes.executions[execution_id]
-        row.status = row.started_at = row.ended_at = row.error = row.error_step = None
+        row.status = row.ended_at = row.error = row.error_step = None
     if gone:
-        changes.steps = {key: row for key, row in changes.steps.items() if key[0] not in gone}
-        changes.log_lines = [row for row in changes.log_lines if row.execution_id not in gone]
+        changes.steps = {
+            key: row
+            for key, row in changes.steps.items()
+            if key[0] not in gone or _is_earlier(key[1])
+        }
+        changes.log_lines = [
+            row
+            for row in changes.log_lines
+            if row.execution_id not in gone or _is_earlier(row.step)
+        ]
 
 
 def _fold_definitions(
@@ -124,17 +133,22 @@ def _fold_admissions(
 def _admit(event: events.ExecutionAdmitted, row: ExecutionRow) -> None:
     if row.received_at is not None:
         return
-    row.flow = event.flow
-    row.instance_id = event.instance_id
+    if event.preprocess is None:
+        row.flow = event.flow
+        row.synchronous = event.synchronous
+    else:
+        row.preprocess_flow = event.flow
+        row.preprocess_version = event.version
+    if event.customer_id:
+        row.instance_id = event.instance_id
+        row.customer_id = event.customer_id
+        row.version = event.version
     row.received_at = event.received_at
     row.endpoint_id = event.endpoint_id
-    row.customer_id = event.customer_id
     row.integration_id = event.integration_id
-    row.version = event.version
     row.invoke_type = event.invoke_type
     row.invoke_url = event.invoke_url
     row.request = orjson.dumps(event.request).decode()
-    row.synchronous = event.synchronous
 
 
 def _refusal(event: events.TriggerRefused) -> RefusalRow:
@@ -189,11 +203,23 @@ def _fold_executions(
 
 def _started(event: events.ExecutionStarted, at: int, position: int, changes: Changes) -> None:
     row = changes.execution(event.execution_id)
-    if row.ended_at is None and row.started_at is None:
-        row.status = Status.RUNNING
+    if event.continues or row.started_at is not None:
+        return
+    if event.preprocess or row.ended_at is None:
         row.started_at = at
+        row.status = row.status or Status.RUNNING
+    if not event.preprocess:
         row.flow = event.flow
         row.instance_id = event.instance_id
+
+
+def _dispatched(event: events.FlowDispatched, at: int, position: int, changes: Changes) -> None:
+    row = changes.execution(event.execution_id)
+    row.flow = event.flow
+    row.instance_id = event.instance_id
+    row.customer_id = event.customer_id
+    row.version = event.version
+    row.synchronous = event.synchronous
 
 
 def _ended(
@@ -259,7 +285,8 @@ def _failed(event: events.StepFailed, at: int, position: int, changes: Changes) 
 
 def _logged(event: events.LogWritten, at: int, position: int, changes: Changes) -> None:
     row = changes.execution(event.execution_id)
-    if row.ended_at is None:
+    if row.ended_at is None or _is_earlier(event.step):
+        position = _place(event.step, position)
         message = _storable(event.message)
         changes.log_lines.append(
             LogRow(row.id, position, at, event.level, message, event.step, event.loop_path)
@@ -273,8 +300,10 @@ _StepEvent = (
 
 def _open_step(event: _StepEvent, position: int, changes: Changes) -> StepRow | None:
     """The row of the step's run, or None where it or its execution has ended."""
-    if changes.execution(event.execution_id).ended_at is not None:
+    is_earlier = _is_earlier(event.step)
+    if changes.execution(event.execution_id).ended_at is not None and not is_earlier:
         return None
+    position = _place(event.step, position)
     key = (event.execution_id, event.step, event.loop_path)
     row = changes.steps.get(key)
     if row is None:
@@ -285,6 +314,19 @@ def _open_step(event: _StepEvent, position: int, changes: Changes) -> StepRow | 
 
 def _json_or_none(value: Any) -> str | None:
     return None if value is None else orjson.dumps(value).decode()
+
+
+def _is_earlier(step: str) -> bool:
+    """Whether it is a step of a preprocess flow: it may be read after the end on another partition.
+
+    Claims alone protect such steps: whatever the order of reading, they come to the same rows.
+    """
+    return step.startswith(events.PREPROCESS)
+
+
+def _place(step: str, position: int) -> int:
+    """Steps of a preprocess flow, perhaps of another partition, stand before all others."""
+    return position - _EARLIER if _is_earlier(step) else position
 
 
 def _storable(text: str) -> str:
@@ -301,6 +343,7 @@ _FOLDS: dict[str, _Fold] = {
 
 _APPLY: dict[type, Callable[[Any, int, int, Changes], None]] = {
     events.ExecutionStarted: _started,
+    events.FlowDispatched: _dispatched,
     events.StepScheduled: _scheduled,
     events.StepRetryScheduled: _retried,
     events.StepSucceeded: _succeeded,

@@ -67,6 +67,9 @@ from schemas.ids import (
 )
 from schemas.instants import Instant
 
+PREPROCESS = "preprocess/"
+"""Begins the names of the steps of a preprocess flow; no key of a step has a slash."""
+
 
 class Reason(StrEnum):
     """Why a trigger was refused."""
@@ -601,6 +604,7 @@ class FlowDispatched:
     integration_id: IntegrationId
     version: int
     synchronous: bool
+    revision: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -131,6 +131,7 @@ def test_an_execution_is_shown_whole(views: Views) -> None:
         "startedAt": at,
         "endedAt": at,
         "error": None,
+        "preprocessFlow": None,
         "trigger": {
             "method": "POST",
             "path": "orders/1",
@@ -148,6 +149,7 @@ def test_an_execution_is_shown_whole(views: Views) -> None:
             {
                 "key": "hookTrigger",
                 "name": "Hook Trigger",
+                "fromPreprocessFlow": False,
                 "status": "succeeded",
                 "loopPath": "",
                 "attempt": 1,
@@ -161,6 +163,7 @@ def test_an_execution_is_shown_whole(views: Views) -> None:
             {
                 "key": "saveIt",
                 "name": "Save It",
+                "fromPreprocessFlow": False,
                 "status": "succeeded",
                 "loopPath": "",
                 "attempt": 1,
