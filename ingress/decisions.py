@@ -49,6 +49,15 @@ def of_refusal(decided: events.AdmissionDecided, endpoint: str, limit: int) -> A
     return answers.of_json(status, content, execution_id=decided.execution_id)
 
 
+def of_failure(error: str, reason: str, execution_id: ExecutionId) -> Answer:
+    """The answer of an execution that failed; `reason` is there where no flow could be found."""
+    if reason not in list(Reason):
+        return answers.of_json(400, {"error": error}, execution_id=execution_id)
+    status, _ = _REFUSALS.get(Reason(reason), (400, ""))
+    content = {"error": error, "reason": reason}
+    return answers.of_json(status, content, execution_id=execution_id)
+
+
 def throttled(endpoint: str, limit: int, execution_id: ExecutionId | None) -> Answer:
     message = (
         f"Endpoint with id: {endpoint} has exceeded maximum allowed throughput of"

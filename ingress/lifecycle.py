@@ -197,7 +197,7 @@ def _living(catalog: Catalog, instance_id: InstanceId) -> Status:
 
 
 def _check_deployable(definition: Definition) -> None:
-    if definition.routing.preprocess_flow:
+    if definition.routing.preprocess_flow and definition.endpoint_type == SHARED:
         message = f"The preprocess flow {definition.routing.preprocess_flow!r} cannot be run yet."
         raise Refused(message, reason="unsupported_preprocess_flow")
 

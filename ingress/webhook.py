@@ -252,7 +252,7 @@ class Webhooks:
 
     async def _result(self, call: _Call, ready: events.ResultReady) -> Answer:
         if ready.error is not None:
-            return answers.of_json(400, {"error": ready.error}, execution_id=ready.execution_id)
+            return decisions.of_failure(ready.error, ready.reason, ready.execution_id)
         response = ready.response or events.Response()
         if response.status is not None:
             headers = answers.headers_of(response.headers)

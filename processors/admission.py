@@ -168,22 +168,9 @@ def _admitted(trigger: _Trigger, course: routing.Course) -> list[events.Event]:
         preprocess=course.preprocess,
         revision=course.revision,
     )
-    # Who waits for the result, or for a preprocess flow, hears from the execution.
-    if event.synchronous or course.preprocess is not None or not event.reply_to:
+    if course.preprocess is not None:
         return [admitted]
-    return [admitted, told(admitted)]
-
-
-def told(admitted: events.ExecutionAdmitted) -> events.AdmissionDecided:
-    """The news for the caller of a trigger that was admitted."""
-    return events.AdmissionDecided(
-        reply_to=admitted.reply_to,
-        request_no=admitted.request_no,
-        execution_id=admitted.execution_id,
-        instance_id=admitted.instance_id,
-        flow=admitted.flow,
-        synchronous=admitted.synchronous,
-    )
+    return [admitted, *routing.told(admitted, by_flow=event.by_flow)]
 
 
 def _refused(

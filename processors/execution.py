@@ -10,7 +10,8 @@ Rules of the journal, which the views keep too:
                 so a worker that was paused and has lost its partition can say nothing more
     a start     ExecutionStarted stands in the order of `admissions`; an admission at or below the
                 highest one started is a repeat
-    an end      ExecutionCompleted or ExecutionFailed; nothing follows it
+    an end      ExecutionCompleted or ExecutionFailed; nothing follows it. Where a preprocess flow
+                has named another instance, ExecutionHandedOver: the rest follows there
 
     an invocation FlowInvoked stands here before it goes to `triggers`, perhaps more than once; what
                 it started or what refused it takes it away again, and an admission for which none
@@ -121,7 +122,7 @@ def evolve(state: State, offset: int, event: events.Event) -> None:
                 state.started_through[event.admission_partition] = event.admission_offset
                 note_decision(state, event.trigger_partition, event.trigger_offset)
                 begin(state, event, offset)
-        case events.ExecutionCompleted():
+        case events.ExecutionCompleted() | events.ExecutionHandedOver():
             end(state, event.execution_id, failed=False)
         case events.ExecutionFailed():
             end(state, event.execution_id, failed=True)
@@ -138,6 +139,7 @@ def evolve(state: State, offset: int, event: events.Event) -> None:
             | events.StepRetryScheduled()
             | events.StepSucceeded()
             | events.StepFailed()
+            | events.FlowDispatched()
         ):
             run = state.open.get(event.execution_id)
             if run is not None:
@@ -210,6 +212,8 @@ def started(
         admission_offset=offset,
         trigger_partition=admitted.trigger_partition,
         trigger_offset=admitted.trigger_offset,
+        preprocess=admitted.preprocess is not None,
+        continues=admitted.continues,
     )
 
 

@@ -17,7 +17,7 @@ from eventlog import at_hand
 from eventlog.blobs import BlobMissing, Blobs
 from eventlog.definitions import Definitions
 from eventlog.log import Appended, EventLog, NewRecord, OffsetOutOfRange, Record
-from processors import counted_once, effects, execution, registry, replies
+from processors import counted_once, effects, execution, preprocess, registry, replies, routing
 from processors.actions import Change, World
 from processors.components import persist_data
 from processors.dead_letters import dead_letter
@@ -25,13 +25,14 @@ from processors.flow_frames import Exchange, Heard
 from processors.interpreter import Effect, Perform, Performed, Run, Wait, record_of
 from processors.invocations import body_of
 from processors.payload import payload
+from processors.preprocess import Preprocessing
 from processors.python_run import PythonRun
 from processors.python_sessions import Session
 from processors.shared_state_host import Gaps, SharedState
 from schemas import codec, configuration, events, values
 from schemas.configuration import Configuration
 from schemas.definitions import YAML, Definition
-from schemas.errors import PenstockError, Undecodable
+from schemas.errors import Bug, PenstockError, Undecodable
 from schemas.events import BodyEncoding
 from schemas.ids import ExecutionId
 from schemas.instants import Instant
@@ -87,6 +88,9 @@ class _Written(NamedTuple):
 
     records: list[NewRecord]
     onward: list[NewRecord]
+    ends: bool = False
+    """Whether the last event is the run's last."""
+    dispatched: events.FlowDispatched | None = None
 
 
 class ExecutionHost:
@@ -170,26 +174,23 @@ class ExecutionHost:
         if not flat:
             return
         appended = await self._log.append(flat + onward)
-        starts = [some.records for some in written]
-        self._go_on(journal, begun, starts, appended[len(appends) : len(flat)])
+        self._go_on(journal, begun, written, appended[len(appends) : len(flat)])
         await self._checkpoint_if_due(journal)
 
     def _go_on(
         self,
         journal: _Journal,
         begun: Sequence[tuple[Run, Effect | None]],
-        written: Sequence[Sequence[NewRecord]],
+        written: Sequence[_Written],
         appended: Sequence[Appended],
     ) -> None:
         answers: list[replies.Reply] = []
         index = 0
         for (run, effect), some in zip(begun, written, strict=True):
-            index += len(some)
-            self._note(journal, appended[index - 1].offset, len(some))
-            if run.ended:
-                answers += self._ended(journal, run, some[-1], appended[index - 1].offset)
-            else:
-                assert effect is not None
+            index += len(some.records)
+            self._note(journal, appended[index - 1].offset, len(some.records))
+            answers += self._answers(journal, run, some, appended[index - 1].offset)
+            if effect is not None:
                 self._drive_in_task(journal, run, effect)
         if answers:
             self._watch(self._log.append(replies.records_of(answers)))
@@ -245,6 +246,8 @@ class ExecutionHost:
                     await self._append(journal, run)
                     if effect is not None:
                         self._drive_in_task(journal, run, effect)
+                    elif run.handed_over is not None and run.handed_over in said:
+                        self._hand_over_in_task(journal, run)
 
     async def _run(
         self,
@@ -278,21 +281,52 @@ class ExecutionHost:
             secrets=configuration.secrets,
             find=registry.find,
             read_state=lambda scope: execution.read_values(
-                journal.state, scope, execution.owner_of(scope, admitted)
+                journal.state, scope, execution.owner_of(scope, run.admitted)
             ),
-            write_state=lambda change: _write(journal, admitted, change),
-            owner_of=lambda scope: execution.owner_of(scope, admitted),
+            write_state=lambda change: _write(journal, run.admitted, change),
+            owner_of=lambda scope: execution.owner_of(scope, run.admitted),
             now=now,
             recorded=record_of(said),
         )
         if isinstance(run, PythonRun):
             run.past += said
+        if admitted.preprocess is not None:
+            run.preprocessing = self._preprocessing(run, configuration, body, said)
         if problem:
             run.said.append(
                 events.ExecutionFailed(execution_id=admitted.execution_id, error=problem)
             )
             run.ended = True
         return run
+
+    def _preprocessing(
+        self,
+        run: Run,
+        configuration: Configuration,
+        body: bytes | None,
+        said: Sequence[events.Event],
+    ) -> Preprocessing:
+        catalog, admitted = self._definitions.catalog, run.admitted
+
+        def enter(dispatched: events.FlowDispatched) -> preprocess.Entered | None:
+            if dispatched.instance_id != admitted.instance_id:
+                return None
+            follows = preprocess.continued(admitted, dispatched)
+            definition = catalog.definition(dispatched.integration_id, dispatched.version)
+            flow = definition.flow(dispatched.flow)
+            assert flow is not None
+            keys = configuration.api_keys
+            return preprocess.Entered(
+                follows, flow, payload(follows, catalog, api_keys=keys, body=body)
+            )
+
+        return Preprocessing(
+            dispatch=lambda results, last: preprocess.dispatch(
+                catalog, admitted, run.payload, results, last
+            ),
+            enter=enter,
+            known=next((e for e in said if isinstance(e, events.FlowDispatched)), None),
+        )
 
     def _drive_in_task(self, journal: _Journal, run: Run, effect: Effect) -> None:
         task = asyncio.ensure_future(self._drive(journal, run, effect))
@@ -327,6 +361,9 @@ class ExecutionHost:
         finally:
             session.close()
 
+    def _hand_over_in_task(self, journal: _Journal, run: Run) -> None:
+        raise Bug(f"execution {run.admitted.execution_id} cannot go on on another instance")
+
     async def _perform(self, effect: Effect, session: Session | None) -> Performed | Heard | None:
         if isinstance(effect, Exchange):
             assert session is not None
@@ -338,42 +375,62 @@ class ExecutionHost:
 
     async def _append(self, journal: _Journal, run: Run) -> None:
         """Append what `run` has said; once that is durable, answer its caller if it has ended."""
-        records, onward = await self._records(journal, run)
+        written = await self._records(journal, run)
+        records = written.records
         if not records:
             return
-        appended = await self._log.append(records + onward)
+        appended = await self._log.append(records + written.onward)
         offset = appended[len(records) - 1].offset
         self._note(journal, offset, len(records))
-        if run.ended:
-            answers = self._ended(journal, run, records[-1], offset)
-            if answers:
-                await self._log.append(replies.records_of(answers))
+        answers = self._answers(journal, run, written, offset)
+        if answers:
+            await self._log.append(replies.records_of(answers))
         await self._checkpoint_if_due(journal)
+
+    def _answers(
+        self, journal: _Journal, run: Run, written: _Written, offset: int
+    ) -> list[replies.Reply]:
+        """What callers are told of what is durable now."""
+        answers: list[replies.Reply] = []
+        dispatched = written.dispatched
+        if dispatched is not None and run.handed_over is not None:
+            self._hand_over_in_task(journal, run)
+        elif dispatched is not None:
+            by_flow = run.admitted.preprocess is not None and run.admitted.preprocess.by_flow
+            answers += routing.told(run.admitted, by_flow=by_flow)
+        if written.ends:
+            answers += self._ended(journal, run, written.records[-1], offset)
+        return answers
 
     async def _records(self, journal: _Journal, run: Run) -> _Written:
         said, run.said = run.said, []
         if not said:
             return _Written([], [])
         invoked: list[events.FlowInvoked] = []
+        dispatched: events.FlowDispatched | None = None
         for index, event in enumerate(said):
             if isinstance(event, events.FlowInvoked):
                 said[index] = event = await self._with_stored_body(event)
                 execution.invoke(journal.state, journal.head, event)
                 invoked.append(event)
+            elif isinstance(event, events.FlowDispatched):
+                dispatched = event
         onward = [_onward(event) for event in invoked]
         try:
             value = codec.encode(said, journal.claim)
         except TypeError:
             said, value = _unencodable(journal, run, said)
         key = run.admitted.instance_id
+        ends = isinstance(said[-1], events.ExecutionCompleted | events.ExecutionFailed)
         if len(value) <= LARGE_BYTES:
-            return _Written([NewRecord(EXECUTIONS.name, key, value, journal.partition)], onward)
+            record = NewRecord(EXECUTIONS.name, key, value, journal.partition)
+            return _Written([record], onward, ends, dispatched)
         said = [await self._offloaded(event) for event in said]
         cut = [
             NewRecord(EXECUTIONS.name, key, codec.encode(some, journal.claim), journal.partition)
             for some in _cut(said)
         ]
-        return _Written(cut, onward)
+        return _Written(cut, onward, ends, dispatched)
 
     async def _with_stored_body(self, event: events.FlowInvoked) -> events.FlowInvoked:
         """A large body is left in the blob store, as that of a webhook is."""
@@ -414,7 +471,9 @@ class ExecutionHost:
         admitted = run.admitted
         journal.news.pop(admitted.execution_id, None)
         invoker = journal.state.open[admitted.execution_id].invoked_by
-        waited_for = bool(admitted.synchronous and admitted.reply_to)
+        waited_for = bool(admitted.reply_to) and (
+            admitted.synchronous or preprocess.is_open(admitted)
+        )
         if not waited_for and invoker is None:
             execution.end(journal.state, admitted.execution_id, failed=False)
             return []
@@ -432,6 +491,7 @@ class ExecutionHost:
                 offset=offset,
                 error=terminal.error if isinstance(terminal, events.ExecutionFailed) else None,
                 response=None if failed else getattr(terminal, "response", None),
+                reason=getattr(terminal, "reason", ""),
             )
         ]
 

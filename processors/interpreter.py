@@ -17,12 +17,14 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from processors import invocations
+from processors import invocations, preprocess
 from processors.actions import Action, Change, Context, Invocation, Outcome, Runs, StepError
 from processors.cleaning import clean
 from processors.flow_frames import Exchange, Heard, Suspend
 from processors.payload import API_KEYS
+from processors.preprocess import Preprocessing
 from processors.recorded_inputs import recorded
+from processors.routing import Astray
 from processors.state_limits import problem_of
 from schemas import events
 from schemas import inputs as step_inputs
@@ -80,10 +82,11 @@ class _Signal(enum.Enum):
 
 
 class _FlowFailed(Exception):
-    def __init__(self, step: str, error: str) -> None:
+    def __init__(self, step: str, error: str, reason: str = "") -> None:
         super().__init__(error)
         self.step = step
         self.error = error
+        self.reason = reason
 
 
 @dataclass(slots=True)
@@ -122,7 +125,8 @@ class Run:
     """One execution under way. `said` gathers what is to be appended; the host empties it.
 
     `read_state` gives the values of a scope, `write_state` applies a change at once, so that the
-    next step of any run sees it.
+    next step of any run sees it. With `preprocessing` the flow is followed by another: here, or as
+    `handed_over` says, where the run ends without a terminal event.
     """
 
     admitted: events.ExecutionAdmitted
@@ -136,6 +140,8 @@ class Run:
     owner_of: Callable[[Scope], str]
     now: Instant
     recorded: Record = field(default_factory=dict)
+    preprocessing: Preprocessing | None = None
+    handed_over: events.FlowDispatched | None = None
     said: list[events.Event] = field(default_factory=list)
     ended: bool = False
     _results: dict[str, dict[str, Value]] = field(default_factory=dict)
@@ -143,6 +149,8 @@ class Run:
     """What the log keeps of the inputs of the step that was last given some."""
     _last: Outcome = field(default_factory=Outcome)
     _since_pause: int = 0
+    _prefix: str = ""
+    """Before the names of steps, while a preprocess flow runs."""
     _walk: Generator[Effect, Any, None] | None = None
 
     def advance(self, performed: Performed | Heard | None, now: Instant) -> Effect | None:
@@ -160,16 +168,47 @@ class Run:
     def _execution(self) -> Generator[Effect, Performed | None, None]:
         execution_id = self.admitted.execution_id
         try:
+            if self.preprocessing is not None:
+                yield from self._preprocess(self.preprocessing)
+            if self.handed_over is not None:
+                return
             yield from self._steps(self.flow.steps, "")
         except _FlowFailed as failure:
             self._say(
                 events.ExecutionFailed(
-                    execution_id=execution_id, error=failure.error, step=failure.step
+                    execution_id=execution_id,
+                    error=failure.error,
+                    step=failure.step,
+                    reason=failure.reason,
                 )
             )
             return
         response = self._response() if self.admitted.synchronous else None
         self._say(events.ExecutionCompleted(execution_id=execution_id, response=response))
+
+    def _preprocess(
+        self, preprocessing: Preprocessing
+    ) -> Generator[Effect, Performed | None, None]:
+        """Run the preprocess flow, and leave nothing of it but what follows."""
+        self._prefix = events.PREPROCESS
+        yield from self._steps(self.flow.steps, "")
+        dispatched = preprocessing.known
+        if dispatched is None:
+            found = preprocessing.dispatch(self._results, self._last.result)
+            if isinstance(found, Astray):
+                raise _FlowFailed("", preprocess.sentence(found), found.reason)
+            dispatched = found
+            self._say(dispatched)
+        self._prefix, self._results, self._last, self._given = "", {}, Outcome(), None
+        entered = preprocessing.enter(dispatched)
+        if entered is None:
+            self.handed_over = dispatched
+        else:
+            self.admitted, self.flow, self.payload = entered
+
+    def _name(self, step: Step) -> str:
+        """What the step is called on the log."""
+        return self._prefix + step.key
 
     def _steps(
         self, steps: Sequence[Step], loop_path: str
@@ -202,7 +241,7 @@ class Run:
         iterations: Sequence[tuple[Value, Value]],
         given: dict[str, Value] | None,
     ) -> Generator[Effect, Performed | None, _Signal]:
-        known = self.recorded.get((step.key, loop_path))
+        known = self.recorded.get((self._name(step), loop_path))
         if known is not None and known.succeeded is not None:
             self._answer_from(known.succeeded, step)
             return _Signal.GO_ON
@@ -231,7 +270,7 @@ class Run:
             self._results.pop(key, None)
 
     def _step(self, step: Step, loop_path: str) -> Generator[Effect, Performed | None, Outcome]:
-        known = self.recorded.get((step.key, loop_path))
+        known = self.recorded.get((self._name(step), loop_path))
         action = self.find(step.component, step.action)
         if known is not None and known.succeeded is not None:
             return self._repeat(step, loop_path, action, known.succeeded)
@@ -251,7 +290,7 @@ class Run:
             self._say(
                 events.StepRetryScheduled(
                     execution_id=self.admitted.execution_id,
-                    step=step.key,
+                    step=self._name(step),
                     loop_path=loop_path,
                     attempt=attempt,
                     error=performed.error,
@@ -293,7 +332,7 @@ class Run:
             self._say(
                 events.StepScheduled(
                     execution_id=self.admitted.execution_id,
-                    step=step.key,
+                    step=self._name(step),
                     loop_path=loop_path,
                     attempt=attempt,
                     idempotency_key=context.idempotency_key,
@@ -372,7 +411,7 @@ class Run:
                     execution_id=execution_id,
                     level=line.level,
                     message=message,
-                    step=step.key,
+                    step=self._name(step),
                     loop_path=loop_path,
                 )
             )
@@ -385,12 +424,12 @@ class Run:
         try:
             result, tagged = to_json(shown)
         except NotSerializable as error:
-            raise _FlowFailed(step.key, f"step {step.name!r} returned {error}") from error
+            raise _FlowFailed(self._name(step), f"step {step.name!r} returned {error}") from error
         timed = performed is not None and performed.started_at != performed.ended_at
         self._say(
             events.StepSucceeded(
                 execution_id=execution_id,
-                step=step.key,
+                step=self._name(step),
                 result=result,
                 tagged=tagged,
                 loop_path=loop_path,
@@ -407,15 +446,15 @@ class Run:
         if not invokes:
             return
         try:
-            said = invocations.said_by(self.admitted, step.key, loop_path, invokes)
+            said = invocations.said_by(self.admitted, self._name(step), loop_path, invokes)
         except NotSerializable as error:
-            raise _FlowFailed(step.key, f"step {step.name!r} sends {error}") from error
+            raise _FlowFailed(self._name(step), f"step {step.name!r} sends {error}") from error
         for invoked in said:
             self._say(invoked)
 
     def _change(self, step: Step, change: Change) -> None:
         if problem := problem_of(change):
-            raise _FlowFailed(step.key, f"step {step.name!r}: {problem}")
+            raise _FlowFailed(self._name(step), f"step {step.name!r}: {problem}")
         self.write_state(change)
         value, tagged = to_json(change.value)
         self._say(
@@ -436,7 +475,7 @@ class Run:
         policy = step.error_config
         failed = events.StepFailed(
             execution_id=self.admitted.execution_id,
-            step=step.key,
+            step=self._name(step),
             error=performed.error,
             loop_path=loop_path,
             attempt=attempt,
@@ -451,7 +490,7 @@ class Run:
 
     def _fail(self, step: Step, failed: events.StepFailed) -> Outcome:
         if not failed.ignored:
-            raise _FlowFailed(step.key, failed.error)
+            raise _FlowFailed(self._name(step), failed.error)
         outcome = Outcome(result={"error": failed.error})
         self._results[step.key] = {"results": outcome.result}
         self._last = outcome
@@ -467,7 +506,7 @@ class Run:
             instance_id=self.admitted.instance_id,
             integration_id=self.admitted.integration_id,
             flow=self.admitted.flow,
-            step=step.key,
+            step=self._name(step),
             loop_path=loop_path,
             attempt=attempt,
             now=self.now,

@@ -16,6 +16,7 @@ from schemas import bodies, events, forms, ids
 from schemas.bodies import Malformed, Media
 from schemas.catalog import Catalog
 from schemas.events import BodyEncoding
+from schemas.ids import EndpointId
 from schemas.instants import to_iso
 from schemas.values import Value
 
@@ -32,28 +33,32 @@ def payload(
     api_keys: Mapping[str, Sequence[str]],
     body: bytes | None = None,
 ) -> dict[str, Value]:
-    """The payload of one execution. `body` is given where the request holds only a blob's key."""
-    instance = catalog.instances[admitted.instance_id].deployed
-    customer = catalog.customers[admitted.customer_id]
+    """The payload of one execution. `body` is given where the request holds only a blob's key.
+
+    The preprocess flow of a shared endpoint belongs to no customer: both are empty there.
+    """
+    instance = catalog.instances.get(admitted.instance_id)
+    deployed = instance.deployed if instance else None
+    customer = catalog.customers.get(admitted.customer_id)
     integration = catalog.versions[(admitted.integration_id, admitted.version)]
     base = admitted.invoke_url.partition("/trigger/")[0]
     return {
         **of_request(admitted.request, body),
         "webhookUrls": {
             flow: f"{base}/trigger/{_shown(endpoint)}"
-            for flow, endpoint in instance.endpoints.items()
+            for flow, endpoint in _endpoints(deployed, admitted, catalog).items()
         },
         API_KEYS: {flow: list(keys) for flow, keys in api_keys.items()},
         "invokeUrl": admitted.invoke_url,
         "executionId": ids.to_global(ids.EXECUTION, admitted.execution_id),
         "customer": {
-            "id": ids.to_global(ids.CUSTOMER, customer.customer_id),
-            "externalId": customer.external_id,
-            "name": customer.name,
+            "id": ids.to_global(ids.CUSTOMER, customer.customer_id) if customer else "",
+            "externalId": customer.external_id if customer else "",
+            "name": customer.name if customer else "",
         },
         "instance": {
-            "id": ids.to_global(ids.INSTANCE, instance.instance_id),
-            "name": instance.name,
+            "id": ids.to_global(ids.INSTANCE, deployed.instance_id) if deployed else "",
+            "name": deployed.name if deployed else "",
         },
         "user": {"id": "", "email": "", "name": "", "externalId": ""},
         "integration": {
@@ -71,6 +76,18 @@ def payload(
 @lru_cache(maxsize=4096)
 def _shown(endpoint: str) -> str:
     return quote(ids.to_global(ids.ENDPOINT, endpoint), safe="=")
+
+
+def _endpoints(
+    deployed: events.InstanceDeployed | None,
+    admitted: events.ExecutionAdmitted,
+    catalog: Catalog,
+) -> Mapping[str, EndpointId]:
+    """By flow: those of the instance, or of a shared endpoint as the version that rules has it."""
+    if deployed is not None:
+        return deployed.endpoints
+    endpoint = catalog.endpoint(admitted.endpoint_id)
+    return endpoint.instance.deployed.endpoints if endpoint else {}
 
 
 def of_request(request: events.Request, body: bytes | None = None) -> dict[str, Value]:

@@ -221,3 +221,18 @@ def _text(value: Value) -> str:
 
 def _cut(named: Named) -> Named:
     return Named(named.flow[:MAX_NAME_CHARACTERS], named.customer[:MAX_NAME_CHARACTERS])
+
+
+def told(admitted: events.ExecutionAdmitted, *, by_flow: bool) -> list[events.AdmissionDecided]:
+    """What the caller hears once its flow is known; who said that it waits hears of the result."""
+    if not admitted.reply_to or (admitted.synchronous and not by_flow):
+        return []
+    decided = events.AdmissionDecided(
+        reply_to=admitted.reply_to,
+        request_no=admitted.request_no,
+        execution_id=admitted.execution_id,
+        instance_id=admitted.instance_id,
+        flow=admitted.flow,
+        synchronous=admitted.synchronous,
+    )
+    return [decided]
