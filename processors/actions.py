@@ -141,7 +141,8 @@ class Page:
 class Outcome:
     """What an action came to. `iterations` are (item, index) for the loop whose body follows.
 
-    `status` is set where a last step chooses the HTTP status of a synchronous answer; `invokes` are
+    `status` is set where a last step chooses the HTTP status of a synchronous answer, whose body is
+    then `result`; `content_type` and `headers` belong to it. `invokes` are
     further executions that this one starts, each once however often the step runs.
 
     Of triggers only: `answer` for the caller; `failed`, a reason for which the execution fails
@@ -158,6 +159,8 @@ class Outcome:
     stop: Stop | None = None
     breaks_loop: bool = False
     status: int | None = None
+    content_type: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
     invokes: tuple[Invocation, ...] = ()
     answer: Answer | None = None
     failed: str = ""

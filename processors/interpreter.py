@@ -377,6 +377,7 @@ class Run:
         self._answer_from(succeeded, step)
         if step.is_trigger:
             self._results[step.key] = {"results": steering.result}
+        content_type, headers = _answer_of(succeeded)
         outcome = Outcome(
             result=self._results[step.key]["results"],
             branch=succeeded.branch,
@@ -384,6 +385,8 @@ class Run:
             stop=steering.stop,
             breaks_loop=steering.breaks_loop,
             status=succeeded.status,
+            content_type=content_type,
+            headers=headers,
         )
         self._last = outcome
         return outcome
@@ -391,7 +394,10 @@ class Run:
     def _answer_from(self, succeeded: events.StepSucceeded, step: Step) -> None:
         result = from_json(succeeded.result, succeeded.tagged)
         self._results[step.key] = {"results": result}
-        self._last = Outcome(result=result, status=succeeded.status)
+        content_type, headers = _answer_of(succeeded)
+        self._last = Outcome(
+            result=result, status=succeeded.status, content_type=content_type, headers=headers
+        )
 
     def _succeed(
         self,
@@ -439,6 +445,7 @@ class Run:
                 started_at=performed.started_at if performed is not None and timed else None,
                 ended_at=performed.ended_at if performed is not None and timed else None,
                 inputs=self._given,
+                kept=_kept_answer(outcome),
             )
         )
 
@@ -530,17 +537,36 @@ class Run:
                 result=result,
                 tagged=tagged,
             )
-        if last.status is not None:
-            return events.Response(status=last.status, content_type="application/json")
         shown = last.result
         if isinstance(shown, dict) and API_KEYS in shown:
             shown = {key: value for key, value in shown.items() if key != API_KEYS}
         result, tagged = to_json(shown)
-        return events.Response(result=result, tagged=tagged)
+        if last.status is None:
+            return events.Response(result=result, tagged=tagged)
+        return events.Response(
+            status=last.status,
+            content_type=last.content_type or "application/json",
+            headers=dict(last.headers),
+            result=result,
+            tagged=tagged,
+        )
 
     def _say(self, event: events.Event) -> None:
         self.said.append(event)
         self._since_pause += 1
+
+
+def _kept_answer(outcome: Outcome) -> dict[str, Value] | None:
+    """What a step says of its answer beside the status, as StepSucceeded.kept has it."""
+    if outcome.status is None or not (outcome.content_type or outcome.headers):
+        return None
+    return {"contentType": outcome.content_type, "headers": dict(outcome.headers)}
+
+
+def _answer_of(succeeded: events.StepSucceeded) -> tuple[str, Mapping[str, str]]:
+    """The inverse of `_kept_answer`: content type and headers."""
+    kept = succeeded.kept if isinstance(succeeded.kept, dict) else {}
+    return kept.get("contentType", ""), kept.get("headers", {})
 
 
 def _keys_within(step: Step) -> list[str]:

@@ -649,7 +649,8 @@ class StepSucceeded:
     that the step chose; `status` the HTTP status that it chose for a synchronous answer. The
     instants are those of the effect; null means the record's own. `inputs` are those that
     the definition does not spell out (processors.recorded_inputs); `kept` is what a trigger said
-    that is acted on later (processors.trigger_results).
+    that is acted on later (processors.trigger_results), of other steps with a status the content
+    type and headers of their answer.
     """
 
     execution_id: ExecutionId

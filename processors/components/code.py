@@ -2,7 +2,8 @@
 
 The code sets `module.exports` (or `export default`) to a function of `(context, stepResults)`. Its
 promise gives `{data, statusCode?, executionState?, instanceState?, crossFlowState?}`: `data` is
-the step's result, and a state is merged into the persisted one, where null removes a key.
+the step's result, and a state is merged into the persisted one, where null removes a key. With a
+`statusCode` there may be `contentType` and `headers`, and `body` instead of `data`.
 Bytes go in and come out as `{"type": "Buffer", "data": [numbers]}` (platform-behaviour, 2.1).
 """
 
@@ -28,7 +29,7 @@ from processors.components import code_processes
 from processors.components.code_processes import Limits
 from processors.components.redaction import without_secrets
 from schemas.events import Scope
-from schemas.values import Value
+from schemas.values import Value, to_text
 
 MAX_RESULT_BYTES = 50 * 1024 * 1024
 _MAX_MESSAGE_CHARS = 2_000
@@ -158,9 +159,12 @@ def _repaired(answer: bytes) -> Value:
 def _outcome(answer: Mapping[str, Value], context: Context) -> Outcome:
     returned = answer.get("result")
     returned = returned if isinstance(returned, dict) else {}
+    status = _status(returned.get("statusCode"))
     return Outcome(
-        result=returned.get("data"),
-        status=_status(returned.get("statusCode")),
+        result=returned.get("data", returned.get("body") if status is not None else None),
+        status=status,
+        content_type=_content_type(returned.get("contentType")),
+        headers=_headers(returned.get("headers")),
         changes=tuple(_changes(returned)),
         logs=tuple(_logs(answer.get("logs"), context.secrets)),
     )
@@ -189,6 +193,22 @@ def _status(status: Value) -> int | None:
     if type(status) is not int or not 200 <= status <= 599:
         raise StepError(f"statusCode must be a number from 200 to 599, found {str(status)[:100]}")
     return status
+
+
+def _content_type(given: Value) -> str:
+    if given is None:
+        return ""
+    if not isinstance(given, str) or not given.isprintable():
+        raise StepError(f"contentType must be a content type, found {str(given)[:100]!r}")
+    return given
+
+
+def _headers(given: Value) -> dict[str, str]:
+    if given is None:
+        return {}
+    if not isinstance(given, dict):
+        raise StepError(f"headers must be an object, found {str(given)[:100]}")
+    return {name: to_text(value) for name, value in given.items() if value is not None}
 
 
 def _changes(returned: Mapping[str, Value]) -> Iterator[Change]:

@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from processors import registry
 from processors.actions import Action, Change, Outcome, Runs
 from processors.interpreter import Perform, Performed, Run, Wait, record_of
-from schemas import events, ids
+from schemas import codec, events, ids
 from schemas.definitions import (
     Branch,
     Complex,
@@ -312,6 +313,46 @@ STEPS = st.recursive(
     lambda inner: st.tuples(st.integers(0, 3), st.lists(inner, min_size=1, max_size=3)),
     max_leaves=8,
 )
+
+
+@pytest.mark.parametrize(
+    ("outcome", "response"),
+    [
+        (Outcome(status=415), events.Response(status=415, content_type="application/json")),
+        (
+            Outcome(result={"a": 1}, status=202, headers={"X-A": "1"}),
+            events.Response(
+                status=202,
+                content_type="application/json",
+                headers={"X-A": "1"},
+                result={"a": 1},
+            ),
+        ),
+        (
+            Outcome(result=b"\0", status=200, content_type="image/png"),
+            events.Response(
+                status=200, content_type="image/png", result={"$bytes": "AA=="}, tagged=True
+            ),
+        ),
+        (Outcome(result={"a": 1}), events.Response(result={"a": 1})),
+        (
+            Outcome(result=1, headers={"X-A": "1"}, content_type="text/plain"),
+            events.Response(result=1),
+        ),
+    ],
+)
+@pytest.mark.parametrize("crashed", [False, True])
+def test_the_last_step_chooses_the_answer_also_after_a_crash(
+    outcome: Outcome, response: events.Response, crashed: bool
+) -> None:
+    steps = (touch("answer"),)
+    said = walk(run_of(steps, {}), lambda _: Performed(outcome, "", Instant(1), Instant(2)))
+    if crashed:
+        known = codec.decode(codec.encode(said[:-1])).events
+        said = walk(run_of(steps, {}, list(known)))
+    completed = said[-1]
+    assert isinstance(completed, events.ExecutionCompleted)
+    assert completed.response == response
 
 
 def built(shape: object, names: list[int]) -> Step:

@@ -94,6 +94,22 @@ def test_bytes_go_in_and_out_as_buffers() -> None:
     assert returned("{data: new Uint8Array([1, 2])}") == b"\x01\x02"
 
 
+@pytest.mark.parametrize(
+    ("returned", "result"),
+    [
+        ("statusCode: 415", None),
+        ("statusCode: 415, data: {a: 1}", {"a": 1}),
+        ("statusCode: 415, body: 'no'", "no"),
+        ("statusCode: 415, data: null, body: 'no'", None),
+        ("body: 'no'", None),
+    ],
+)
+def test_an_answer_is_taken_from_what_is_returned(returned: str, result: Any) -> None:
+    outcome = run(body(f"return {{{returned}, contentType: 'text/plain', headers: {{'X-A': 1}}}}"))
+    assert outcome.result == result
+    assert (outcome.content_type, outcome.headers) == ("text/plain", {"X-A": "1"})
+
+
 def test_status_and_states_are_taken_from_what_is_returned() -> None:
     state = "executionState: {a: 1}, instanceState: {b: [2]}, crossFlowState: {c: null}"
     outcome = run(body(f"return {{data: 'x', statusCode: 201, {state}}}"))
@@ -156,6 +172,8 @@ def test_without_data_the_result_is_null(expression: str) -> None:
         (body("return {then() { throw new Error('then') }}"), "^Error: then"),
         (body("return {statusCode: 'x'}"), "statusCode .* found x"),
         (body("return {statusCode: 99}"), "statusCode .* found 99"),
+        (body("return {statusCode: 200, contentType: 5}"), "contentType .* found '5'"),
+        (body("return {statusCode: 200, headers: [1]}"), "headers .* found"),
         (body("return {executionState: 5}"), "executionState must be an object, found 5"),
         (body("return new Promise(() => {})"), "never settles"),
         (body("await new Promise(() => {}); return {data: 1}"), "never settles"),
