@@ -94,6 +94,12 @@ class Blobs:
             found = await obstore.get_async(self._store, key)
             return bytes(await found.bytes_async())
 
+    async def part(self, key: str, start: int, end: int) -> bytes:
+        """The bytes from `start` up to `end`. Raises BlobMissing and BlobsUnavailable."""
+        _check(key)
+        with _wrapped(key, "read"):
+            return bytes(await obstore.get_range_async(self._store, key, start=start, end=end))
+
     async def stream(self, key: str, chunk_bytes: int = CHUNK_BYTES) -> AsyncIterator[bytes]:
         """The blob in chunks of about `chunk_bytes`. Raises BlobMissing and BlobsUnavailable."""
         _check(key)

@@ -51,14 +51,17 @@ class Disconnected(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`body` is bytes, or a stream of `size` bytes. Without an execution a random id is shown."""
+    """`body` is bytes, or a stream of `size` bytes, None for a stream whose size is not known.
+
+    Without an execution a random id is shown.
+    """
 
     status: int
     body: bytes | AsyncIterator[bytes] = b""
     content_type: bytes = JSON
     headers: tuple[Header, ...] = ()
     execution_id: ExecutionId | None = None
-    size: int = 0
+    size: int | None = 0
 
 
 def of_json(
@@ -142,10 +145,12 @@ async def send(sender: Send, answer: Answer, more: tuple[Header, ...] = ()) -> N
         await _send_stream(sender, body)
 
 
-def _headers(answer: Answer, size: int) -> list[Header]:
+def _headers(answer: Answer, size: int | None) -> list[Header]:
     headers = [(b"prismatic-executionid", _shown(answer.execution_id)), *answer.headers]
     if answer.status not in _BODILESS:
-        headers += [(b"content-type", answer.content_type), (b"content-length", b"%d" % size)]
+        headers.append((b"content-type", answer.content_type))
+        if size is not None:
+            headers.append((b"content-length", b"%d" % size))
     return headers
 
 

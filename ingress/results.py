@@ -18,7 +18,7 @@ from uuid import UUID
 
 from eventlog.blobs import BlobMissing, Blobs
 from eventlog.log import EventLog, OffsetOutOfRange
-from ingress import answers, methods
+from ingress import answers, large_results, methods
 from ingress.answers import Answer, Receive, RefusedWith, Scope, Send
 from schemas import bodies, codec, events, values
 from schemas.errors import Refused, Retryable
@@ -28,6 +28,8 @@ from schemas.topics import EXECUTIONS
 
 PREFIX = "/results/"
 MAX_DIRECT_BYTES = 5_000_000
+LARGE_BYTES = 8 * 1024 * 1024
+"""Text and bytes from this size on are taken out of their blob piece by piece."""
 _PACKED = struct.Struct(">16sHQQ")
 _SIGNATURE_BYTES = 16
 _BYTES = b"application/octet-stream"
@@ -121,11 +123,26 @@ class Results:
                 kind = answers.content_type_of(response.content_type)
                 stream = self._blobs.stream(response.blob)
                 return Answer(status, stream, kind, headers, execution_id, size)
+            found = await self._large(response, response.blob)
+            if found is not None:
+                kind = _kind_of(response, found.described)
+                return Answer(status, found.chunks, kind, headers, execution_id, found.size)
             loaded = await self._loaded(response, response.blob)
         except BlobMissing as error:
             raise _gone() from error
         kind, content = await asyncio.to_thread(rendered, loaded)
         return Answer(status, content, kind, headers, execution_id)
+
+    async def _large(self, response: events.Response, blob: str) -> large_results.Found | None:
+        """The content of a large blob piece by piece, where that can be told from how it begins."""
+        size = await self._blobs.size(blob)
+        if size < LARGE_BYTES:
+            return None
+        if not response.tagged:
+            return await large_results.text(self._blobs, blob)
+        found = await large_results.file_or_bytes(self._blobs, blob, size)
+        is_json = bodies.media_of(response.content_type).is_json
+        return None if found is not None and found.described is not None and is_json else found
 
     async def direct(self, ready: events.ResultReady) -> Answer | None:
         """The result itself as JSON; None where it is binary or not smaller than 5 MB."""
@@ -179,6 +196,14 @@ class Results:
         raise _gone()
 
 
+def _kind_of(response: events.Response, described: dict[str, str] | None) -> bytes:
+    if response.content_type:
+        return answers.content_type_of(response.content_type)
+    if described and "contentType" in described:
+        return answers.content_type_of(described["contentType"])
+    return _BYTES if response.tagged else answers.TEXT
+
+
 def rendered(response: events.Response) -> tuple[bytes, bytes]:
     """Content type and body of a response that is not in a blob.
 
@@ -205,7 +230,7 @@ def _own_form(value: values.Value) -> tuple[bytes, bytes]:
 def _file_of(value: Any) -> tuple[bytes, bytes] | None:
     if not isinstance(value, dict) or not isinstance(value.get("data"), bytes):
         return None
-    if not value.keys() <= {"data", "contentType"}:
+    if not value.keys() <= {"data", "contentType", "fileName"}:
         return None
     kind = value.get("contentType")
     return (answers.content_type_of(kind) if isinstance(kind, str) else _BYTES), value["data"]
