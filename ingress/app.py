@@ -8,7 +8,7 @@ gives out an ASGI callable that is also the context manager of its tasks. Whoeve
 import asyncio
 import hmac
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from types import TracebackType
 from typing import Self
@@ -127,6 +127,7 @@ def application(
     known: api.Known,
     read_python: api.ReadPython,
     hooks: changes.Hooks | None = None,
+    answering: Collection[tuple[str, str]] = (),
     routers: Sequence[APIRouter] = (),
     decision_s: float = DECISION_S,
     result_s: float = RESULT_S,
@@ -142,6 +143,7 @@ def application(
         master_key=master_key,
         public_url=public_url,
         max_body_bytes=max_body_bytes,
+        answering=answering,
         decision_s=decision_s,
         result_s=result_s,
     )

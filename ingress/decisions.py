@@ -38,6 +38,22 @@ def of_accepted(accepted: Accepted, execution_id: ExecutionId) -> Answer:
     return Answer(accepted.status, body, kind, accepted.headers, execution_id)
 
 
+def of_trigger(answered: events.TriggerAnswered) -> Answer:
+    """What the trigger of a flow has to say; a failed one says why."""
+    execution_id = answered.execution_id
+    if answered.error is not None:
+        return answers.of_json(400, {"error": answered.error}, execution_id=execution_id)
+    if answered.status is None:
+        return of_accepted(Accepted(), execution_id)
+    return Answer(
+        answered.status,
+        answered.body.encode(errors="replace"),
+        answers.content_type_of(answered.content_type),
+        answers.headers_of(answered.headers),
+        execution_id,
+    )
+
+
 def of_refusal(decided: events.AdmissionDecided, endpoint: str, limit: int) -> Answer:
     """The answer to a trigger that was refused; `endpoint` as its caller wrote it."""
     reason = Reason(decided.reason or Reason.UNKNOWN_ENDPOINT)

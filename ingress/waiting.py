@@ -22,7 +22,7 @@ BACK_OFF_S = 0.2
 WATCH_AFTER_S = 1.0
 """From here on a waiting caller's connection is watched: most have their answer long before."""
 
-Reply = events.AdmissionDecided | events.ResultReady
+Reply = events.AdmissionDecided | events.ResultReady | events.TriggerAnswered
 
 _logger = logging.getLogger(__name__)
 
@@ -41,8 +41,8 @@ class Ticket:
         self.result: Reply | None = None
 
     def give(self, reply: Reply) -> None:
-        """A caller who waits for a result is not served by the news that it may run."""
-        if isinstance(reply, events.ResultReady):
+        """Who waits for a result or a trigger is not served by the news that it may run."""
+        if not isinstance(reply, events.AdmissionDecided):
             self.result = reply
         admitted = isinstance(reply, events.AdmissionDecided) and reply.reason is None
         if not self.reply.done() and not (self.for_result and admitted):

@@ -8,7 +8,7 @@ turned away here, so that it cannot fill the log.
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import assert_never
@@ -28,10 +28,10 @@ from ingress.targets import Target
 from ingress.triggers import Accepted
 from ingress.waiting import Node, Reply, Ticket
 from schemas import bodies, configuration, events, ids, signatures
-from schemas.definitions import Definition
+from schemas.definitions import Definition, Flow
 from schemas.errors import Refused, Retryable
 from schemas.events import Reason
-from schemas.ids import EndpointId, ExecutionId
+from schemas.ids import EndpointId, ExecutionId, InstanceId
 from schemas.secrets import MasterKey
 from schemas.signatures import Scheme, Verifier
 from schemas.topics import TRIGGERS
@@ -75,6 +75,7 @@ class Webhooks:
         master_key: MasterKey,
         public_url: str,
         max_body_bytes: int,
+        answering: Collection[tuple[str, str]] = (),
         decision_s: float = DECISION_S,
         result_s: float = RESULT_S,
     ) -> None:
@@ -85,6 +86,7 @@ class Webhooks:
         self._results = results
         self._key = master_key
         self._public_url = public_url
+        self._answering = answering
         self._decision_s = decision_s
         self._result_s = result_s
         self._targets: dict[EndpointId, Target] = {}
@@ -173,22 +175,40 @@ class Webhooks:
                 return Answer(200, challenge.encode(), answers.TEXT)
         request = requests.request_of(call.scope, path, content_type, body)
         # Registered before the append: the reply may be there before the append returns.
-        ticket = self._node.expect(for_result=call.synchronous)
+        waits = call.synchronous or self._is_answered(call.target.flow)
+        ticket = self._node.expect(for_result=waits)
         try:
             value = self._encoded(call, endpoint_id, request, ticket)
             await self._give_up_if_too_large(value, body)
             call.target.forwarded.append(self._now())
             appended = await self._log.append([NewRecord(TRIGGERS.name, endpoint_id, value)])
             execution_id = ids.execution_of(appended[0].partition, appended[0].offset)
-            wait_s = self._result_s if call.synchronous else self._decision_s
+            wait_s = self._result_s if waits else self._decision_s
             reply = await self._node.wait(ticket, wait_s, call.receive)
-            if isinstance(reply, events.AdmissionDecided) and reply.synchronous:
-                call = replace(call, synchronous=True)
+            if isinstance(reply, events.AdmissionDecided) and await self._waits_on(call, reply):
+                call = replace(call, synchronous=reply.synchronous)
                 ticket.wait_on()
                 reply = await self._node.wait(ticket, self._result_s, call.receive)
         finally:
             self._node.forget(ticket)
         return await self._answer_to(call, reply, execution_id)
+
+    def _is_answered(self, flow: Flow | None) -> bool:
+        """Whether the trigger of a flow may answer the caller itself."""
+        if flow is None:
+            return False
+        trigger = flow.steps[0]
+        return (trigger.component, trigger.action) in self._answering
+
+    async def _waits_on(self, call: _Call, decided: events.AdmissionDecided) -> bool:
+        """Whether the flow that was found makes the caller wait for more than the decision."""
+        if decided.synchronous:
+            return True
+        found = decided.instance_id
+        if decided.reason is not None or call.target.flow is not None or found is None:
+            return False
+        deployed = await self._deployed(found)
+        return self._is_answered(self._definition(deployed).flow(decided.flow))
 
     def _encoded(
         self, call: _Call, endpoint_id: EndpointId, request: events.Request, ticket: Ticket
@@ -231,6 +251,8 @@ class Webhooks:
             case events.AdmissionDecided(limit=limit) if reply.reason is not None:
                 limit = limit or call.target.deployed.rate_limit
                 return decisions.of_refusal(reply, call.endpoint, limit)
+            case events.TriggerAnswered():
+                return decisions.of_trigger(reply)
             case events.ResultReady():
                 return await self._result(call, reply)
             case events.AdmissionDecided():
@@ -242,13 +264,16 @@ class Webhooks:
         """The answer that the flow of the endpoint, or else the one that was found, gives."""
         if call.target.flow is not None or decided.instance_id is None:
             return call.target.accepted
-        catalog = self._definitions.catalog
-        if decided.instance_id not in catalog.instances:
-            await self._refresh.now()
-        deployed = catalog.instances[decided.instance_id].deployed
+        deployed = await self._deployed(decided.instance_id)
         flow = self._definition(deployed).flow(decided.flow)
         config = partial(self._config, deployed)
         return Accepted() if flow is None else triggers.accepted(flow.steps[0], config)
+
+    async def _deployed(self, instance_id: InstanceId) -> events.InstanceDeployed:
+        catalog = self._definitions.catalog
+        if instance_id not in catalog.instances:
+            await self._refresh.now()
+        return catalog.instances[instance_id].deployed
 
     async def _result(self, call: _Call, ready: events.ResultReady) -> Answer:
         if ready.error is not None:

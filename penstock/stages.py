@@ -158,6 +158,7 @@ def ingress(parts: Parts, views: "Views", listener: socket.socket) -> Stage:
                 result_ttl_s=parts.settings.result_ttl_s,
                 known=registry.known(),
                 read_python=python_files.read,
+                answering=registry.answering(),
                 hooks=hooks.Hooks(
                     parts.log, find=registry.find, master_key=parts.master_key, world=world
                 ),

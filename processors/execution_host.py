@@ -84,13 +84,17 @@ class _Journal:
 
 
 class _Written(NamedTuple):
-    """What a run has said: records of the journal, and invocations on their way to admission."""
+    """What a run has said: records of the journal, and what follows from them.
+
+    Invocations go on to admission with them; the trigger's answer goes out once they are durable.
+    """
 
     records: list[NewRecord]
     onward: list[NewRecord]
     ends: bool = False
-    """Whether the last event is the run's last."""
+    """Whether the last event is the run's last: it may end while earlier ones are appended."""
     dispatched: events.FlowDispatched | None = None
+    answer: events.TriggerAnswered | None = None
 
 
 class ExecutionHost:
@@ -377,11 +381,11 @@ class ExecutionHost:
         """Append what `run` has said; once that is durable, answer its caller if it has ended."""
         written = await self._records(journal, run)
         records = written.records
-        if not records:
-            return
-        appended = await self._log.append(records + written.onward)
-        offset = appended[len(records) - 1].offset
-        self._note(journal, offset, len(records))
+        offset = -1
+        if records:
+            appended = await self._log.append(records + written.onward)
+            offset = appended[len(records) - 1].offset
+            self._note(journal, offset, len(records))
         answers = self._answers(journal, run, written, offset)
         if answers:
             await self._log.append(replies.records_of(answers))
@@ -391,7 +395,7 @@ class ExecutionHost:
         self, journal: _Journal, run: Run, written: _Written, offset: int
     ) -> list[replies.Reply]:
         """What callers are told of what is durable now."""
-        answers: list[replies.Reply] = []
+        answers: list[replies.Reply] = [] if written.answer is None else [written.answer]
         dispatched = written.dispatched
         if dispatched is not None and run.handed_over is not None:
             self._hand_over_in_task(journal, run)
@@ -404,8 +408,9 @@ class ExecutionHost:
 
     async def _records(self, journal: _Journal, run: Run) -> _Written:
         said, run.said = run.said, []
+        answer, run.answer = run.answer, None
         if not said:
-            return _Written([], [])
+            return _Written([], [], answer=answer)
         invoked: list[events.FlowInvoked] = []
         dispatched: events.FlowDispatched | None = None
         for index, event in enumerate(said):
@@ -424,13 +429,13 @@ class ExecutionHost:
         ends = isinstance(said[-1], events.ExecutionCompleted | events.ExecutionFailed)
         if len(value) <= LARGE_BYTES:
             record = NewRecord(EXECUTIONS.name, key, value, journal.partition)
-            return _Written([record], onward, ends, dispatched)
+            return _Written([record], onward, ends, dispatched, answer)
         said = [await self._offloaded(event) for event in said]
         cut = [
             NewRecord(EXECUTIONS.name, key, codec.encode(some, journal.claim), journal.partition)
             for some in _cut(said)
         ]
-        return _Written(cut, onward, ends, dispatched)
+        return _Written(cut, onward, ends, dispatched, answer)
 
     async def _with_stored_body(self, event: events.FlowInvoked) -> events.FlowInvoked:
         """A large body is left in the blob store, as that of a webhook is."""

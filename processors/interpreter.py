@@ -9,16 +9,26 @@ next effect. It is a generator underneath, so that it keeps its place in nested 
 
 After a crash a new Run is given the events of the old one as `recorded`: steps that they hold are
 answered from them and say nothing again, so the Run comes to the same place with the same results.
-The trigger and actions that steer (branch, loop, stop) are performed again for their direction.
+Actions that steer (branch, loop, stop) are performed again for their direction.
 """
 
 import enum
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from processors import invocations, preprocess
-from processors.actions import Action, Change, Context, Invocation, Outcome, Runs, StepError
+from processors import invocations, preprocess, trigger_results
+from processors.actions import (
+    POLLING_KEY,
+    Action,
+    Answer,
+    Change,
+    Context,
+    Invocation,
+    Outcome,
+    Runs,
+    StepError,
+)
 from processors.cleaning import clean
 from processors.flow_frames import Exchange, Heard, Suspend
 from processors.payload import API_KEYS
@@ -29,7 +39,7 @@ from processors.state_limits import problem_of
 from schemas import events
 from schemas import inputs as step_inputs
 from schemas.definitions import Flow, Step
-from schemas.events import Scope
+from schemas.events import ResultType, Scope
 from schemas.instants import Instant
 from schemas.secrets import hide
 from schemas.values import NotSerializable, Value, from_json, to_json
@@ -147,6 +157,10 @@ class Run:
     _results: dict[str, dict[str, Value]] = field(default_factory=dict)
     _given: dict[str, Value] | None = None
     """What the log keeps of the inputs of the step that was last given some."""
+    answer: events.TriggerAnswered | None = None
+    """For the caller whom the trigger answers, once what has been said is durable."""
+    _polling: Mapping[str, Value] | None = None
+    _has_no_news: bool = False
     _last: Outcome = field(default_factory=Outcome)
     _since_pause: int = 0
     _prefix: str = ""
@@ -173,6 +187,7 @@ class Run:
             if self.handed_over is not None:
                 return
             yield from self._steps(self.flow.steps, "")
+            self._keep_polling()
         except _FlowFailed as failure:
             self._say(
                 events.ExecutionFailed(
@@ -184,7 +199,25 @@ class Run:
             )
             return
         response = self._response() if self.admitted.synchronous else None
-        self._say(events.ExecutionCompleted(execution_id=execution_id, response=response))
+        result_type = ResultType.POLLED_NO_CHANGES if self._has_no_news else ResultType.COMPLETED
+        self._say(
+            events.ExecutionCompleted(
+                execution_id=execution_id, response=response, result_type=result_type
+            )
+        )
+
+    def _is_done_with(self, trigger: Step, outcome: Outcome) -> bool:
+        """Act on what a trigger says beside its result; True where nothing is left to do."""
+        self._polling = outcome.polling
+        self._has_no_news = outcome.polled_no_changes
+        if outcome.failed:
+            raise _FlowFailed(trigger.key, hide(outcome.failed, self.secrets))
+        return self._has_no_news
+
+    def _keep_polling(self) -> None:
+        """Only now, with success: a run that fails leaves the cursor where it was."""
+        if self._polling is not None:
+            self._change(self.flow.steps[0], Change(Scope.FLOW, POLLING_KEY, dict(self._polling)))
 
     def _preprocess(
         self, preprocessing: Preprocessing
@@ -216,6 +249,8 @@ class Run:
         for step in steps:
             outcome = yield from self._step(step, loop_path)
             given = self._given
+            if step.is_trigger and self._is_done_with(step, outcome):
+                return _Signal.STOP
             if outcome.stop is not None:
                 return _Signal.STOP
             if outcome.breaks_loop:
@@ -273,8 +308,11 @@ class Run:
         known = self.recorded.get((self._name(step), loop_path))
         action = self.find(step.component, step.action)
         if known is not None and known.succeeded is not None:
-            return self._repeat(step, loop_path, action, known.succeeded)
+            outcome = self._repeat(step, loop_path, action, known.succeeded)
+            self._answer(step, action, outcome.answer, None)
+            return outcome
         if known is not None and known.failed is not None:
+            self._answer(step, action, None, known.failed.error)
             return self._fail(step, known.failed)
         attempt = known.attempts + 1 if known is not None else 1
         while True:
@@ -282,9 +320,11 @@ class Run:
             if performed.outcome is not None:
                 if performed.outcome.iterations is None:
                     self._succeed(step, loop_path, performed.outcome, attempt, performed)
+                self._answer(step, action, performed.outcome.answer, None)
                 return performed.outcome
             policy = step.error_config
             if policy.handler != "retry" or attempt > policy.max_attempts:
+                self._answer(step, action, None, performed.error)
                 return self._fail(step, self._failure(step, loop_path, attempt, performed))
             delay_s = policy.delay_s * (2 ** (attempt - 1) if policy.exponential else 1)
             self._say(
@@ -341,10 +381,25 @@ class Run:
         performed = yield Perform(action, cleaned, context)
         assert performed is not None
         self.now = performed.ended_at
+        if step.is_trigger and performed.outcome is not None:
+            try:
+                trigger_results.checked(performed.outcome, action, step)
+            except StepError as error:
+                return replace(performed, outcome=None, error=hide(str(error), self.secrets))
         return performed
+
+    def _answer(
+        self, step: Step, action: Action | None, answer: Answer | None, error: str | None
+    ) -> None:
+        if not step.is_trigger or self._prefix:
+            return
+        if action is not None and action.trigger.answers:
+            self.answer = trigger_results.answered(self.admitted, answer, error)
 
     def _inline(self, action: Action, cleaned: dict[str, Value], context: Context) -> Performed:
         outcome: Outcome = action.perform(cleaned, context)
+        if action.is_trigger:
+            trigger_results.checked(outcome, action, self.flow.steps[0])
         if outcome.iterations is not None and len(outcome.iterations) > MAX_ITERATIONS:
             raise StepError(
                 f"a loop of {len(outcome.iterations)} iterations; {MAX_ITERATIONS} are allowed"
@@ -367,7 +422,7 @@ class Run:
         succeeded: events.StepSucceeded,
     ) -> Outcome:
         steering = Outcome()
-        if action is not None and action.runs is Runs.INLINE:
+        if action is not None and action.runs is Runs.INLINE and not step.is_trigger:
             try:
                 steering = action.perform(
                     self._inputs(step, action), self._context(step, loop_path, succeeded.attempt)
@@ -376,7 +431,10 @@ class Run:
                 steering = Outcome()
         self._answer_from(succeeded, step)
         if step.is_trigger:
-            self._results[step.key] = {"results": steering.result}
+            outcome = trigger_results.restored(succeeded, self.payload)
+            self._results[step.key] = {"results": outcome.result}
+            self._last = outcome
+            return outcome
         content_type, headers = _answer_of(succeeded)
         outcome = Outcome(
             result=self._results[step.key]["results"],
@@ -445,7 +503,7 @@ class Run:
                 started_at=performed.started_at if performed is not None and timed else None,
                 ended_at=performed.ended_at if performed is not None and timed else None,
                 inputs=self._given,
-                kept=_kept_answer(outcome),
+                kept=trigger_results.kept(outcome) if step.is_trigger else _kept_answer(outcome),
             )
         )
 

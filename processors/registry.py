@@ -9,6 +9,7 @@ from processors.components import (
     branch,
     change_data_format,
     code,
+    code_trigger,
     collection_functions,
     collection_order,
     collection_tools,
@@ -49,6 +50,7 @@ _FILES = (
     branch,
     change_data_format,
     code,
+    code_trigger,
     collection_functions,
     collection_order,
     collection_tools,
@@ -101,3 +103,8 @@ def known() -> Mapping[str, frozenset[str]]:
     for component, action in ACTIONS:
         keys[component].add(action)
     return {component: frozenset(actions) for component, actions in keys.items()}
+
+
+def answering() -> frozenset[tuple[str, str]]:
+    """The triggers that may answer their caller themselves."""
+    return frozenset(key for key, action in ACTIONS.items() if action.trigger.answers)

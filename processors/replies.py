@@ -8,7 +8,7 @@ from eventlog.log import NewRecord
 from schemas import events
 from schemas.topics import REPLIES
 
-Reply = events.AdmissionDecided | events.ResultReady
+Reply = events.AdmissionDecided | events.ResultReady | events.TriggerAnswered
 
 
 def records_of(replies: Iterable[Reply]) -> list[NewRecord]:

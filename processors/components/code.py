@@ -58,20 +58,33 @@ _FROM_PAYLOAD = (
 
 def run_code(inputs: Mapping[str, Any], context: Context, world: World) -> Outcome:
     """Run `inputs["code"]`, which finds `inputs["data"]` as `context.data`."""
+    known = {**context_of(context), "data": inputs["data"]}
+    answer = called(inputs["code"], known, context.results, context.secrets, world)
+    return _outcome(answer, context)
+
+
+def called(
+    code: str,
+    known: Mapping[str, Value],
+    argument: Mapping[str, Any],
+    secrets: frozenset[str],
+    world: World,
+) -> Mapping[str, Value]:
+    """What `code` gives for its two arguments, and its log: `{"result": …, "logs": […]}`."""
     limits = Limits(
         time_s=world.code_timeout_s,
         memory_bytes=world.code_memory_bytes,
         result_bytes=MAX_RESULT_BYTES,
     )
-    code = _as_script(inputs["code"]).encode(errors="replace")
+    script = _as_script(code).encode(errors="replace")
     try:
-        answer = code_processes.POOL.run(code, _given(inputs, context), limits)
+        answer = code_processes.POOL.run(script, _given(known, argument), limits)
     except code_processes.Ended as ended:
         raise StepError(_why_ended(ended, limits)) from ended
     except code_processes.Rejected as rejected:
         message = _message(rejected.report, limits)
-        raise StepError(without_secrets(message, context.secrets)) from rejected
-    return _outcome(_loaded(answer), context)
+        raise StepError(without_secrets(message, secrets)) from rejected
+    return _loaded(answer)
 
 
 def _as_script(code: str) -> str:
@@ -81,9 +94,9 @@ def _as_script(code: str) -> str:
     return _EXPORT_DEFAULT.sub("module.exports = ", code, count=1)
 
 
-def _given(inputs: Mapping[str, Any], context: Context) -> bytes:
+def context_of(context: Context) -> dict[str, Value]:
     states = {name: dict(context.state(scope)) for name, scope in _STATES.items()}
-    known = {
+    return {
         **{name: context.payload[name] for name in _FROM_PAYLOAD if name in context.payload},
         **states,
         "executionId": context.payload.get("executionId", context.execution_id),
@@ -91,9 +104,11 @@ def _given(inputs: Mapping[str, Any], context: Context) -> bytes:
         "loopPath": context.loop_path,
         "attemptNumber": context.attempt,
         "configVars": dict(context.config),
-        "data": inputs["data"],
     }
-    said = {"context": known, "stepResults": dict(context.results)}
+
+
+def _given(known: Mapping[str, Value], argument: Mapping[str, Any]) -> bytes:
+    said = {"context": dict(known), "stepResults": dict(argument)}
     try:
         return orjson.dumps(said, default=_as_buffer, option=orjson.OPT_NON_STR_KEYS)
     except TypeError as error:
@@ -165,8 +180,8 @@ def _outcome(answer: Mapping[str, Value], context: Context) -> Outcome:
         status=status,
         content_type=_content_type(returned.get("contentType")),
         headers=_headers(returned.get("headers")),
-        changes=tuple(_changes(returned)),
-        logs=tuple(_logs(answer.get("logs"), context.secrets)),
+        changes=tuple(changes_in(returned)),
+        logs=tuple(lines_in(answer.get("logs"), context.secrets)),
     )
 
 
@@ -211,7 +226,7 @@ def _headers(given: Value) -> dict[str, str]:
     return {name: to_text(value) for name, value in given.items() if value is not None}
 
 
-def _changes(returned: Mapping[str, Value]) -> Iterator[Change]:
+def changes_in(returned: Mapping[str, Value]) -> Iterator[Change]:
     for name, scope in _STATES.items():
         state = returned.get(name)
         if state is None:
@@ -222,7 +237,7 @@ def _changes(returned: Mapping[str, Value]) -> Iterator[Change]:
             yield Change(scope, key, value, removed=value is None)
 
 
-def _logs(lines: Value, secrets: frozenset[str]) -> Iterator[LogLine]:
+def lines_in(lines: Value, secrets: frozenset[str]) -> Iterator[LogLine]:
     for line in lines if isinstance(lines, list) else ():
         match line:
             case [str(level), str(message)]:
