@@ -104,7 +104,9 @@ class Processors:
         (at,) = await self.log.append([record])
         await self.reply(_ready(trigger, at, error=error))
 
-    async def reply(self, event: events.AdmissionDecided | events.ResultReady) -> None:
+    async def reply(
+        self, event: events.AdmissionDecided | events.ResultReady | events.TriggerAnswered
+    ) -> None:
         value = codec.encode([event])
         await self.log.append([NewRecord(REPLIES.name, event.reply_to, value)])
 
