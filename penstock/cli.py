@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from penstock import show
+from penstock import cli_signals, show
 from penstock.show import Said
 from schemas.errors import PenstockError, Unusable
 
@@ -30,6 +30,7 @@ instances = typer.Typer(help="What is deployed.", no_args_is_help=True)
 executions = typer.Typer(help="What has run.", no_args_is_help=True)
 app.add_typer(instances, name="instances")
 app.add_typer(executions, name="executions")
+executions.command("signal")(cli_signals.signal)
 
 Host = Annotated[str, typer.Option(help="The address to listen on.")]
 Port = Annotated[int, typer.Option(min=0, max=65_535, help="The port to listen on.")]

@@ -49,8 +49,8 @@ class Server:
         given = {key: value for key, value in query.items() if value is not None}
         return self._call("GET", path, params=given)
 
-    def post(self, path: str, body: object = None) -> Any:
-        return self._call("POST", path, json=body)
+    def post(self, path: str, body: object = None, headers: dict[str, str] | None = None) -> Any:
+        return self._call("POST", path, json=body, headers=headers or {})
 
     def delete(self, path: str) -> Any:
         return self._call("DELETE", path)

@@ -26,10 +26,12 @@ from penstock import startup
 from penstock.show import Said
 from penstock.startup import Parts
 from schemas.errors import PenstockError, Unusable
+from schemas.ids import ExecutionId, InstanceId
 from schemas.instants import Instant
 from schemas.settings import Settings
 
 if TYPE_CHECKING:
+    from ingress.signals import Find
     from processors.actions import World
     from projections.store import Views
 
@@ -136,7 +138,7 @@ def ingress(parts: Parts, views: "Views", listener: socket.socket) -> Stage:
     """All of HTTP: accepts requests, answers them, and reads the views."""
 
     async def serve(ready: Ready) -> None:
-        from ingress import app, waiting
+        from ingress import app, signals, waiting
         from penstock import python_files
         from processors import effects, hooks, registry
         from projections import api
@@ -162,12 +164,27 @@ def ingress(parts: Parts, views: "Views", listener: socket.socket) -> Stage:
                 hooks=hooks.Hooks(
                     parts.log, find=registry.find, master_key=parts.master_key, world=world
                 ),
-                routers=(api.router(views, parts.log),),
+                routers=(
+                    api.router(views, parts.log),
+                    signals.router(parts.log, _finder(views), api.PREFIX),
+                ),
             )
             async with application:
                 await _serve(application, listener, ready)
 
     return Stage("ingress", serve)
+
+
+def _finder(views: "Views") -> "Find":
+    """What ingress asks of the views before it takes a signal."""
+    from ingress.signals import Found
+    from projections import queries
+
+    async def find(execution_id: ExecutionId) -> Found | None:
+        found = await asyncio.to_thread(queries.whereabouts, views, execution_id)
+        return Found(InstanceId(found[0]), found[1]) if found is not None else None
+
+    return find
 
 
 class _Server(uvicorn.Server):

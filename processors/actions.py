@@ -142,7 +142,8 @@ class Outcome:
     """What an action came to. `iterations` are (item, index) for the loop whose body follows.
 
     `status` is set where a last step chooses the HTTP status of a synchronous answer, whose body is
-    then `result`; `content_type` and `headers` belong to it. `invokes` are
+    then `result`; `content_type` and `headers` belong to it. `wait_s` is how long the
+    execution waits, without holding memory, before the step has ended; `invokes` are
     further executions that this one starts, each once however often the step runs.
 
     Of triggers only: `answer` for the caller; `failed`, a reason for which the execution fails
@@ -161,6 +162,7 @@ class Outcome:
     status: int | None = None
     content_type: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
+    wait_s: float = 0.0
     invokes: tuple[Invocation, ...] = ()
     answer: Answer | None = None
     failed: str = ""

@@ -7,7 +7,7 @@ A batch is answered once its decisions are durable. The window of each endpoint 
 import asyncio
 import logging
 from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from eventlog import at_hand
@@ -34,6 +34,7 @@ _DECISIONS = (
     | events.TriggerRefused
     | events.CallsRefused
     | events.LifecycleHappened
+    | events.SignalReceived
 )
 _logger = logging.getLogger(__name__)
 
@@ -104,6 +105,10 @@ class AdmissionHost:
         for event in said:
             if isinstance(event, events.FlowInvoked | events.LifecycleHappened):
                 decided.append(await self._decide_inner(known, record, event))
+                continue
+            if isinstance(event, events.SignalReceived):
+                partition, offset = record.partition, record.offset
+                decided.append(replace(event, trigger_partition=partition, trigger_offset=offset))
                 continue
             if not isinstance(event, events.WebhookReceived | events.CallsRefused):
                 continue
@@ -209,7 +214,7 @@ def _collect(known: _Partition, partition: int, first_offset: int, record: Recor
             continue
         if event.trigger_partition != partition:
             continue
-        if not isinstance(event, events.LifecycleHappened):
+        if not isinstance(event, events.LifecycleHappened | events.SignalReceived):
             state = known.states.get(event.endpoint_id, admission.INITIAL)
             known.states[event.endpoint_id] = admission.evolve(state, event)
         if event.trigger_offset >= first_offset:
@@ -218,7 +223,7 @@ def _collect(known: _Partition, partition: int, first_offset: int, record: Recor
 
 def _admission(event: events.Event) -> NewRecord:
     assert isinstance(event, _DECISIONS)
-    if isinstance(event, events.LifecycleHappened):
+    if isinstance(event, events.LifecycleHappened | events.SignalReceived):
         key: str = event.instance_id
     else:
         key = getattr(event, "instance_id", None) or event.endpoint_id

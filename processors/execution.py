@@ -22,19 +22,25 @@ Rules of the journal, which the views keep too:
     phase       made by                 holds
     invoked     FlowInvoked             the invocation, so that it can be said again
     open        ExecutionStarted        where its admission stands, and its events so far
+    suspended   ExecutionCarried        where the record that says all of it stands, when it is due
     ended       Completed | Failed      nothing: it is forgotten
 
+A suspended execution holds its place alone; a signal or ExecutionResumed opens it again, and the
+record that carries it is read then.
+
 What must be read again after a restart begins at `low_water`: the oldest open start, the oldest
-persisted value, or the last checkpoint. A checkpoint carries old values on to the end of the
-journal, so that recovery does not grow with history.
+persisted value, the oldest carried execution, or the last checkpoint. A checkpoint carries old
+values and executions on to the end of the journal, so that recovery does not grow with history.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from schemas import codec, events
 from schemas.events import Scope
 from schemas.ids import ExecutionId, InstanceId
+from schemas.instants import Instant
 from schemas.values import Value, from_json
 
 MAX_ANSWERED = 1_000
@@ -52,6 +58,16 @@ class Open:
     """What it has invoked and has not come to an end."""
     failures: int = 0
     """How many of those that it has invoked failed or were refused."""
+    carried: bool = False
+    """At `journal_offset` stands a record that says all up to there, its admission included."""
+
+
+class Suspended(NamedTuple):
+    """An execution that waits. There may be very many, so this holds no more than it must."""
+
+    offset: int
+    wake_at: Instant | None
+    invoked_by: ExecutionId | None
 
 
 @dataclass(slots=True)
@@ -91,6 +107,7 @@ class State:
     started_through: dict[int, int] = field(default_factory=dict)
     decided_through: dict[int, int] = field(default_factory=dict)
     open: dict[ExecutionId, Open] = field(default_factory=dict)
+    suspended: dict[ExecutionId, Suspended] = field(default_factory=dict)
     invoked: dict[ExecutionId, Invoked] = field(default_factory=dict)
     values: Values = field(default_factory=dict)
     answered: dict[str, Answered] = field(default_factory=dict)
@@ -105,6 +122,8 @@ def fold(state: State, offset: int, envelope: codec.Envelope) -> None:
         state.claim = envelope.claim
     for event in envelope.events:
         evolve(state, offset, event)
+        if isinstance(event, events.ExecutionCarried):
+            return  # the rest of the record has been folded before
 
 
 def evolve(state: State, offset: int, event: events.Event) -> None:
@@ -126,6 +145,14 @@ def evolve(state: State, offset: int, event: events.Event) -> None:
             end(state, event.execution_id, failed=False)
         case events.ExecutionFailed():
             end(state, event.execution_id, failed=True)
+        case events.ExecutionCarried():
+            suspend(state, offset, event)
+        case events.ExecutionResumed():
+            resume(state, event.execution_id)
+        case events.SignalReceived():
+            note_decision(state, event.trigger_partition, event.trigger_offset)
+            resume(state, event.execution_id)
+            _keep(state, event)
         case events.FlowInvoked():
             invoke(state, offset, event)
         case events.TriggerRefused():
@@ -140,10 +167,9 @@ def evolve(state: State, offset: int, event: events.Event) -> None:
             | events.StepSucceeded()
             | events.StepFailed()
             | events.FlowDispatched()
+            | events.ExecutionSuspended()
         ):
-            run = state.open.get(event.execution_id)
-            if run is not None:
-                run.said.append(event)
+            _keep(state, event)
 
 
 def begin(state: State, event: events.ExecutionStarted, offset: int) -> None:
@@ -151,6 +177,20 @@ def begin(state: State, event: events.ExecutionStarted, offset: int) -> None:
     invoked = state.invoked.pop(event.execution_id, None)
     invoked_by = invoked.event.invoked_by if invoked else None
     state.open[event.execution_id] = Open(offset, event.admission_offset, invoked_by=invoked_by)
+
+
+def suspend(state: State, offset: int, event: events.ExecutionCarried) -> None:
+    """Collect that all of an execution stands at `offset`, and that it waits."""
+    state.open.pop(event.execution_id, None)
+    known = Suspended(offset, event.wake_at, event.invoked_by)
+    state.suspended[event.execution_id] = known
+
+
+def resume(state: State, execution_id: ExecutionId) -> None:
+    """Collect that a suspended execution goes on; others stay as they are."""
+    known = state.suspended.pop(execution_id, None)
+    if known is not None:
+        state.open[execution_id] = Open(known.offset, -1, invoked_by=known.invoked_by, carried=True)
 
 
 def end(state: State, execution_id: ExecutionId, *, failed: bool) -> ExecutionId | None:
@@ -240,6 +280,7 @@ def low_water(state: State) -> int:
     """The first journal offset that a restart has to read."""
     offsets = [state.checkpoint]
     offsets.extend(run.journal_offset for run in state.open.values())
+    offsets.extend(known.offset for known in state.suspended.values())
     offsets.extend(invoked.offset for invoked in state.invoked.values())
     offsets.extend(s.offset for held in state.values.values() for s in held.values())
     offsets.extend(known.offset for known in state.answered.values())
@@ -274,6 +315,23 @@ def carried(state: State, before: int) -> list[tuple[InstanceId, events.StateCha
                 )
                 found.append((InstanceId(owner.partition("/")[0]), event))
     return found
+
+
+_Step = (
+    events.StepScheduled
+    | events.StepRetryScheduled
+    | events.StepSucceeded
+    | events.StepFailed
+    | events.ExecutionSuspended
+    | events.SignalReceived
+    | events.FlowDispatched
+)
+
+
+def _keep(state: State, event: _Step) -> None:
+    run = state.open.get(event.execution_id)
+    if run is not None:
+        run.said.append(event)
 
 
 def _answer(state: State, offset: int, event: events.StateAnswered) -> None:

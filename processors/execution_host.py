@@ -8,8 +8,7 @@ A failed append is fatal for this host's state: whoever runs it begins again fro
 import asyncio
 import hashlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -17,12 +16,29 @@ from eventlog import at_hand
 from eventlog.blobs import BlobMissing, Blobs
 from eventlog.definitions import Definitions
 from eventlog.log import Appended, EventLog, NewRecord, OffsetOutOfRange, Record
-from processors import counted_once, effects, execution, preprocess, registry, replies, routing
+from processors import (
+    counted_once,
+    effects,
+    execution,
+    preprocess,
+    registry,
+    replies,
+    routing,
+    suspensions,
+)
 from processors.actions import Change, World
 from processors.components import persist_data
 from processors.dead_letters import dead_letter
-from processors.flow_frames import Exchange, Heard
-from processors.interpreter import Effect, Perform, Performed, Run, Wait, record_of
+from processors.flow_frames import Exchange, Heard, Suspend
+from processors.interpreter import (
+    MAX_PAST,
+    Effect,
+    Perform,
+    Performed,
+    Run,
+    Wait,
+    record_of,
+)
 from processors.invocations import body_of
 from processors.payload import payload
 from processors.preprocess import Preprocessing
@@ -35,7 +51,7 @@ from schemas.definitions import YAML, Definition
 from schemas.errors import Bug, PenstockError, Undecodable
 from schemas.events import BodyEncoding
 from schemas.ids import ExecutionId
-from schemas.instants import Instant
+from schemas.instants import SECOND, Instant
 from schemas.secrets import MasterKey
 from schemas.topics import ADMISSIONS, EXECUTIONS, TRIGGERS
 
@@ -70,6 +86,12 @@ class _Journal:
     """Of executions that wait for what they have invoked: set when one of it has ended."""
 
     gaps: Gaps = field(default_factory=Gaps)
+    alarm: suspensions.Alarm = field(default_factory=suspensions.Alarm)
+    live: dict[ExecutionId, Session] = field(default_factory=dict)
+    """The sessions of Python flows that are in memory."""
+    suspending: dict[ExecutionId, "asyncio.Future[int]"] = field(default_factory=dict)
+    """What will tell where those executions are carried whose record is under way."""
+    waking: "asyncio.Task[None] | None" = None
 
     def note(self, offset: int, records: int) -> None:
         """Note what this process has appended: so many records, the last one at `offset`."""
@@ -136,15 +158,23 @@ class ExecutionHost:
         self._journals[partition] = journal
         # Whether these got to admission before their worker ended is not known.
         await self._log.append([_onward(known.event) for known in state.invoked.values()])
-        for run in list(state.open.values()):
-            await self._resume(journal, run)
+        for execution_id, known in state.suspended.items():
+            journal.alarm.set(known.wake_at, execution_id)
+        for execution_id, run in list(state.open.items()):
+            if run.carried:
+                self._revive_in_task(journal, execution_id)
+            else:
+                await self._resume(journal, run)
+        journal.waking = asyncio.ensure_future(self._wake(journal))
+        self._watch(journal.waking)
 
     def revoke(self, partition: int) -> None:
         """Stop at once: what was under way goes on where the partition goes."""
         journal = self._journals.pop(partition, None)
         if journal is not None:
-            for task in journal.tasks:
-                task.cancel()
+            for task in (*journal.tasks, journal.waking):
+                if task is not None:
+                    task.cancel()
 
     async def drain(self, timeout_s: float) -> None:
         """Let executions under way come to an end, for at most this long."""
@@ -157,6 +187,7 @@ class ExecutionHost:
         journal = self._journals[partition]
         begun: list[tuple[Run, Effect | None]] = []
         appends: list[NewRecord] = []
+        woken: list[ExecutionId] = []
         for record in records:
             try:
                 said = at_hand.decode(record.value).events
@@ -166,6 +197,7 @@ class ExecutionHost:
                 continue
             for event in said:
                 appends += self._noted(journal, event)
+                appends += self._signalled(journal, event, woken)
                 if answer := await self._shared.on_event(journal, event):
                     appends.append(answer)
                 run = await self._begin(journal, record, event)
@@ -179,6 +211,8 @@ class ExecutionHost:
             return
         appended = await self._log.append(flat + onward)
         self._go_on(journal, begun, written, appended[len(appends) : len(flat)])
+        for execution_id in woken:
+            self._revive_in_task(journal, execution_id)
         await self._checkpoint_if_due(journal)
 
     def _go_on(
@@ -212,6 +246,28 @@ class ExecutionHost:
             else:
                 execution.evolve(journal.state, journal.head, noted)
         value = codec.encode(said, journal.claim)
+        return [NewRecord(EXECUTIONS.name, event.instance_id, value, journal.partition)]
+
+    def _signalled(
+        self, journal: _Journal, event: events.Event, woken: list[ExecutionId]
+    ) -> list[NewRecord]:
+        """The record of a signal to an execution that has not ended; it hears of it."""
+        if not isinstance(event, events.SignalReceived):
+            return []
+        state, execution_id = journal.state, event.execution_id
+        if not execution.note_decision(state, event.trigger_partition, event.trigger_offset):
+            return []
+        if execution_id in journal.live:
+            journal.live[execution_id].signal(event)
+        elif execution_id in state.suspended:
+            woken.append(execution_id)
+            execution.evolve(state, journal.head, event)
+        elif execution_id in state.open:
+            execution.evolve(state, journal.head, event)
+        else:
+            _logger.info("signal %r is for %s, which has ended", event.name, execution_id)
+            return []
+        value = codec.encode([event], journal.claim)
         return [NewRecord(EXECUTIONS.name, event.instance_id, value, journal.partition)]
 
     async def _begin(self, journal: _Journal, record: Record, event: events.Event) -> Run | None:
@@ -292,10 +348,12 @@ class ExecutionHost:
             now=now,
             recorded=record_of(said),
         )
-        if isinstance(run, PythonRun):
-            run.past += said
+        run.past += said
         if admitted.preprocess is not None:
             run.preprocessing = self._preprocessing(run, configuration, body, said)
+        if isinstance(run, PythonRun) and not problem:
+            session = journal.live.setdefault(admitted.execution_id, Session(self._world))
+            session.use(f"{admitted.integration_id}/{admitted.version}", published.definition)
         if problem:
             run.said.append(
                 events.ExecutionFailed(execution_id=admitted.execution_id, error=problem)
@@ -333,37 +391,115 @@ class ExecutionHost:
         )
 
     def _drive_in_task(self, journal: _Journal, run: Run, effect: Effect) -> None:
-        task = asyncio.ensure_future(self._drive(journal, run, effect))
+        self._in_task(journal, self._drive(journal, run, effect))
+
+    async def _drive(self, journal: _Journal, run: Run, effect: Effect | None) -> None:
+        execution_id = run.admitted.execution_id
+        session = journal.live.get(execution_id)
+        try:
+            async with self._room:
+                await self._advance(journal, run, effect, session)
+        finally:
+            if session is not None:
+                session.close()
+                if journal.live.get(execution_id) is session:
+                    del journal.live[execution_id]
+
+    async def _advance(
+        self, journal: _Journal, run: Run, effect: Effect | None, session: Session | None
+    ) -> None:
+        """Do what the run asks for, until it has ended or is suspended."""
+        while effect is not None:
+            if isinstance(effect, Suspend) and await self._suspend(journal, run, effect, session):
+                return
+            touched = isinstance(effect, Perform) and effect.action.touches_world
+            performed = await self._perform(effect, session)
+            now = performed.ended_at if isinstance(performed, Performed) else run.now
+            is_timed = session is not None or isinstance(effect, Suspend)
+            effect = run.advance(performed, effects.clock() if is_timed else now)
+            if touched or effect is None or _is_durable_before(effect):
+                await self._append(journal, run)
+            elif run.said and not (isinstance(effect, Exchange) and effect.holds):
+                self._watch(asyncio.ensure_future(self._append(journal, run)))
+
+    async def _suspend(
+        self, journal: _Journal, run: Run, wait: Suspend, session: Session | None
+    ) -> bool:
+        """Leave the run to the log; False where it has to wait in memory."""
+        execution_id = run.admitted.execution_id
+        if len(run.past) > MAX_PAST:
+            await self._append(journal, run)
+            return False
+        said = suspensions.carried(run.admitted, wait.wake_at, run.past)
+        if len(codec.encode(said)) > LARGE_BYTES:
+            said = [await self._offloaded(event) for event in said]
+        record = suspensions.record_of(said, journal.claim, journal.partition)
+        written = await self._records(journal, run)
+        # From here to the append nothing may come between: who is signalled must be carried whole.
+        if record is None or (session is not None and session.has_unheard_signals):
+            run.said += [e for one in written.records for e in codec.decode(one.value).events]
+            await self._append(journal, run)
+            return False
+        head = said[0]
+        assert isinstance(head, events.ExecutionCarried)
+        execution.suspend(journal.state, journal.head, head)
+        journal.live.pop(execution_id, None)
+        place = asyncio.get_running_loop().create_future()
+        journal.suspending[execution_id] = place
+        appended = await self._log.append([*written.records, record, *written.onward])
+        offset = appended[len(written.records)].offset
+        self._note(journal, offset, len(written.records) + 1)
+        del journal.suspending[execution_id]
+        place.set_result(offset)
+        known = journal.state.suspended.get(execution_id)
+        if known is not None:
+            journal.state.suspended[execution_id] = known._replace(offset=offset)
+            journal.alarm.set(wait.wake_at, execution_id)
+        await self._checkpoint_if_due(journal)
+        return True
+
+    async def _wake(self, journal: _Journal) -> None:
+        """Go on with suspended executions when they are due, as far as there is room."""
+        while True:
+            execution_id = await journal.alarm.next_due()
+            async with self._room:
+                pass
+            known = journal.state.suspended.get(execution_id)
+            if known is None or known.wake_at is None or known.wake_at > effects.clock():
+                continue
+            execution.resume(journal.state, execution_id)
+            self._revive_in_task(journal, execution_id)
+            await asyncio.sleep(0)  # it takes its room before the next one looks
+
+    def _revive_in_task(self, journal: _Journal, execution_id: ExecutionId) -> None:
+        said = list(journal.state.open[execution_id].said)
+        journal.live[execution_id] = Session(self._world)
+        self._in_task(journal, self._revive(journal, execution_id, said))
+
+    async def _revive(
+        self, journal: _Journal, execution_id: ExecutionId, since: Sequence[events.Event]
+    ) -> None:
+        """Make the run of a suspended execution anew, and go on with it."""
+        open_run = journal.state.open[execution_id]
+        if (place := journal.suspending.get(execution_id)) is not None:
+            open_run.journal_offset = await asyncio.shield(place)
+        told = await suspensions.read(self._log, journal.partition, open_run.journal_offset)
+        said = [await self._with_result(event) for event in (*told.said, *since)]
+        now = effects.clock()
+        run = await self._run(journal, told.admitted, now, said)
+        if not isinstance(run, PythonRun):
+            del journal.live[execution_id]
+        run.said.insert(0, events.ExecutionResumed(execution_id=execution_id))
+        effect = None if run.ended else run.advance(None, now)
+        if effect is None:
+            await self._append(journal, run)
+        await self._drive(journal, run, effect)
+
+    def _in_task(self, journal: _Journal, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
         journal.tasks.add(task)
         task.add_done_callback(journal.tasks.discard)
         self._watch(task)
-
-    async def _drive(self, journal: _Journal, run: Run, effect: Effect | None) -> None:
-        async with self._room, self._session(run) as session:
-            while effect is not None:
-                touched = isinstance(effect, Perform) and effect.action.touches_world
-                performed = await self._perform(effect, session)
-                now = performed.ended_at if isinstance(performed, Performed) else run.now
-                effect = run.advance(performed, effects.clock() if session is not None else now)
-                if touched or effect is None or _is_durable_before(effect):
-                    await self._append(journal, run)
-                elif run.said and not (isinstance(effect, Exchange) and effect.holds):
-                    self._watch(asyncio.ensure_future(self._append(journal, run)))
-
-    @asynccontextmanager
-    async def _session(self, run: Run) -> AsyncIterator[Session | None]:
-        """What a Python flow runs in; None for other flows."""
-        if not isinstance(run, PythonRun):
-            yield None
-            return
-        admitted = run.admitted
-        key = (admitted.integration_id, admitted.version)
-        source = self._definitions.catalog.versions[key].definition
-        session = Session(self._world, f"{admitted.integration_id}/{admitted.version}", source)
-        try:
-            yield session
-        finally:
-            session.close()
 
     def _hand_over_in_task(self, journal: _Journal, run: Run) -> None:
         raise Bug(f"execution {run.admitted.execution_id} cannot go on on another instance")
@@ -372,6 +508,8 @@ class ExecutionHost:
         if isinstance(effect, Exchange):
             assert session is not None
             return await session.exchange(effect)
+        if isinstance(effect, Suspend):
+            return await _waited(effect, session)
         if isinstance(effect, Perform):
             return await effects.perform(effect, self._world)
         await asyncio.sleep(effect.delay_s if isinstance(effect, Wait) else 0)
@@ -524,6 +662,7 @@ class ExecutionHost:
 
     async def _checkpoint_if_due(self, journal: _Journal) -> None:
         live = sum(len(held) for held in journal.state.values.values())
+        live += len(journal.state.suspended)
         if journal.since_checkpoint < max(CHECKPOINT_RECORDS, 2 * live):
             return
         before = journal.head - journal.since_checkpoint
@@ -549,6 +688,7 @@ class ExecutionHost:
             for said_now in codec.decode(record.value).events:
                 execution.evolve(journal.state, at.offset, said_now)
         self._note(journal, appended[-1].offset, 0)
+        await suspensions.carry_forward(self._log, journal, before)
         low = execution.low_water(journal.state)
         await self._log.commit(JOURNAL_READER, EXECUTIONS, journal.partition, low)
 
@@ -579,6 +719,15 @@ class ExecutionHost:
 
 def _onward(event: events.FlowInvoked) -> NewRecord:
     return NewRecord(TRIGGERS.name, event.instance_id, codec.encode([event]))
+
+
+async def _waited(wait: Suspend, session: Session | None) -> Heard | None:
+    """The wait of a run that cannot be suspended."""
+    if session is not None:
+        return await session.exchange(Exchange(until=wait.wake_at))
+    assert wait.wake_at is not None
+    await asyncio.sleep(max(0.0, (wait.wake_at - effects.clock()) / SECOND))
+    return None
 
 
 def _is_durable_before(effect: Effect) -> bool:

@@ -40,13 +40,19 @@ from schemas import events
 from schemas import inputs as step_inputs
 from schemas.definitions import Flow, Step
 from schemas.events import ResultType, Scope
-from schemas.instants import Instant
+from schemas.instants import SECOND, Instant
 from schemas.secrets import hide
 from schemas.values import NotSerializable, Value, from_json, to_json
 
 EVENTS_BETWEEN_PAUSES = 200
 MAX_LOG_CHARACTERS = 4096
 """Longer log lines are cut (platform-behaviour, 3.1)."""
+
+SUSPEND_FROM_S = 60.0
+"""Longer waits hold no memory: the Run is forgotten, and made anew from the log."""
+
+MAX_PAST = 10_000
+"""An execution with more recorded events than this waits in memory."""
 
 MAX_ITERATIONS = 1_000_000
 
@@ -107,6 +113,7 @@ class Recorded:
     failed: events.StepFailed | None = None
     scheduled: bool = False
     attempts: int = 0
+    waits_until: Instant | None = None
 
 
 Record = Mapping[tuple[str, str], Recorded]
@@ -127,7 +134,22 @@ def record_of(said: Sequence[events.Event]) -> dict[tuple[str, str], Recorded]:
                 known = recorded.setdefault((event.step, event.loop_path), Recorded())
                 known.attempts = event.attempt
                 known.scheduled = False
+            case events.ExecutionSuspended():
+                known = recorded.setdefault((event.step, event.loop_path), Recorded())
+                known.waits_until = event.until
     return recorded
+
+
+KEPT = (
+    events.StepScheduled
+    | events.StepRetryScheduled
+    | events.StepSucceeded
+    | events.StepFailed
+    | events.ExecutionSuspended
+    | events.SignalReceived
+    | events.FlowDispatched
+)
+"""The events from which an execution is brought back to where it was."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -153,6 +175,8 @@ class Run:
     preprocessing: Preprocessing | None = None
     handed_over: events.FlowDispatched | None = None
     said: list[events.Event] = field(default_factory=list)
+    past: list[events.Event] = field(default_factory=list)
+    """What the log says of this execution, and what this run has said since; MAX_PAST and one."""
     ended: bool = False
     _results: dict[str, dict[str, Value]] = field(default_factory=dict)
     _given: dict[str, Value] | None = None
@@ -186,7 +210,7 @@ class Run:
                 yield from self._preprocess(self.preprocessing)
             if self.handed_over is not None:
                 return
-            yield from self._steps(self.flow.steps, "")
+            yield from self._main()
             self._keep_polling()
         except _FlowFailed as failure:
             self._say(
@@ -218,6 +242,9 @@ class Run:
         """Only now, with success: a run that fails leaves the cursor where it was."""
         if self._polling is not None:
             self._change(self.flow.steps[0], Change(Scope.FLOW, POLLING_KEY, dict(self._polling)))
+
+    def _main(self) -> Generator[Effect, Any, None]:
+        yield from self._steps(self.flow.steps, "")
 
     def _preprocess(
         self, preprocessing: Preprocessing
@@ -317,6 +344,8 @@ class Run:
         attempt = known.attempts + 1 if known is not None else 1
         while True:
             performed = yield from self._attempt(step, loop_path, action, attempt, known)
+            if performed.outcome is not None and performed.outcome.wait_s:
+                performed = yield from self._pass_time(step, loop_path, performed)
             if performed.outcome is not None:
                 if performed.outcome.iterations is None:
                     self._succeed(step, loop_path, performed.outcome, attempt, performed)
@@ -337,8 +366,37 @@ class Run:
                     delay_s=delay_s,
                 )
             )
-            yield Wait(delay_s)
+            yield self._wait(step, loop_path, delay_s, Instant(self.now + int(delay_s * SECOND)))
             attempt, known = attempt + 1, None
+
+    def _wait(self, step: Step, loop_path: str, delay_s: float, until: Instant) -> Effect:
+        """Let time pass, in memory where it is short."""
+        if delay_s < SUSPEND_FROM_S or len(self.past) > MAX_PAST:
+            return Wait(delay_s)
+        known = self.recorded.get((step.key, loop_path))
+        if known is None or known.waits_until != until:
+            self._say(
+                events.ExecutionSuspended(
+                    execution_id=self.admitted.execution_id,
+                    step=step.key,
+                    loop_path=loop_path,
+                    until=until,
+                )
+            )
+        return Suspend(until)
+
+    def _pass_time(
+        self, step: Step, loop_path: str, performed: Performed
+    ) -> Generator[Effect, Performed | None, Performed]:
+        """What a step came to that lets time pass, once it has passed."""
+        known = self.recorded.get((step.key, loop_path))
+        until = known.waits_until if known is not None else None
+        if until is None:
+            wait_s = performed.outcome.wait_s if performed.outcome is not None else 0.0
+            until = Instant(performed.ended_at + int(wait_s * SECOND))
+        if until > self.now:
+            yield self._wait(step, loop_path, (until - self.now) / SECOND, until)
+        return Performed(performed.outcome, "", performed.started_at, max(until, self.now))
 
     def _attempt(
         self,
@@ -611,6 +669,8 @@ class Run:
 
     def _say(self, event: events.Event) -> None:
         self.said.append(event)
+        if isinstance(event, KEPT) and len(self.past) <= MAX_PAST:
+            self.past.append(event)
         self._since_pause += 1
 
 

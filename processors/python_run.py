@@ -18,7 +18,7 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, assert_never
 
-from processors.actions import Change, Outcome, Runs, StepError, Stop
+from processors.actions import Change, Invocation, Outcome, Runs, StepError, Stop
 from processors.cleaning import clean
 from processors.flow_frames import (
     ActionStep,
@@ -34,12 +34,14 @@ from processors.flow_frames import (
 )
 from processors.interpreter import (
     MAX_LOG_CHARACTERS,
+    SUSPEND_FROM_S,
     Effect,
     Performed,
     Run,
 )
 from processors.interpreter import _FlowFailed as FlowFailed
-from processors.recording import Ended, Recording, recording_of
+from processors.interpreter import _Signal as Signal
+from processors.recording import MAX_SIGNALS, Ended, Recording, recording_of
 from schemas import events, ids
 from schemas.definitions import Step
 from schemas.events import Scope
@@ -53,12 +55,8 @@ TURN_S = 10.0
 START_S = 30.0
 """How long it may take until a new process has reached its first turn."""
 
-SUSPEND_FROM_S = 60.0
-"""Shorter waits stay in memory."""
-
-MAX_STEPS = 10_000
-MAX_SIGNALS = 100
-"""So many signals are kept for steps that have not been reached."""
+MAX_STEPS = 3_000
+"""With their retries these stay below MAX_PAST."""
 
 ATTEMPT_CHARACTERS = 10_000
 """Of an attempt's error."""
@@ -101,9 +99,8 @@ class _Pending:
 
 @dataclass(slots=True, kw_only=True)
 class PythonRun(Run):
-    """`past` is what the log says of this execution, and grows with what this run says."""
+    """One execution of a Python flow under way."""
 
-    past: list[events.Event] = field(default_factory=list)
     _recording: Recording = field(default_factory=Recording)
     _pending: dict[int, _Pending] = field(default_factory=dict)
     _reached: list[str] = field(default_factory=list)
@@ -122,20 +119,10 @@ class PythonRun(Run):
     _numbering: int = 0
     """The number of the step whose end is being said."""
 
-    def _execution(self) -> Generator[Effect, Any, None]:
-        execution_id = self.admitted.execution_id
-        try:
-            yield from self._steps(self.flow.steps, "")
+    def _main(self) -> Generator[Effect, Any, None]:
+        signal = yield from self._steps(self.flow.steps, "")
+        if signal is Signal.GO_ON:
             yield from self._code()
-        except FlowFailed as failure:
-            self._say(
-                events.ExecutionFailed(
-                    execution_id=execution_id, error=failure.error, step=failure.step
-                )
-            )
-            return
-        response = self._response() if self.admitted.synchronous else None
-        self._say(events.ExecutionCompleted(execution_id=execution_id, response=response))
 
     def _code(self) -> Generator[Effect, Heard, None]:
         heard: Heard = yield self._start()
@@ -174,11 +161,17 @@ class PythonRun(Run):
             case TimeUp():
                 self._time_up()
             case Signalled(signal):
-                self.past.append(signal)
-                self._recording.add_signal(signal)
+                self._keep_signal(signal)
             case _:
                 assert_never(heard)
         return False
+
+    def _keep_signal(self, signal: events.SignalReceived) -> None:
+        if self._recording.add_signal(signal):
+            self.past.append(signal)
+        elif self._recording.has_many_signals:
+            line = f"a signal {signal.name!r} was dropped: {MAX_SIGNALS} wait to be taken"
+            self._log((("warn", line),), "")
 
     def _turn(self, turn: Turned) -> bool:
         repeats = bool(self._recording.ended) or (
@@ -219,7 +212,7 @@ class PythonRun(Run):
                         self.now,
                     )
             case "sleep" | "signal":
-                self._wait(pending)
+                self._begin_wait(pending)
             case "state":
                 self._use_state(pending)
             case "call":
@@ -239,9 +232,13 @@ class PythonRun(Run):
             self._succeed_step(pending, outcome, self.now)
 
     def _call(self, pending: _Pending) -> None:
-        self._fail_step(pending, "calling another flow is not possible yet", self.now)
+        ask = pending.ask
+        invoked = Invocation(ask["flow"], from_json(ask["data"], ask["tagged"]))
+        key = self._idempotency_key(pending.key)
+        started = ids.to_global(ids.EXECUTION, ids.invocation_of(key, 0))
+        self._succeed_step(pending, Outcome(result=started, invokes=(invoked,)), self.now)
 
-    def _wait(self, pending: _Pending) -> None:
+    def _begin_wait(self, pending: _Pending) -> None:
         ask, key = pending.ask, pending.key
         if ask["seconds"] is not None:
             pending.due = _after(self._told_at, ask["seconds"])
@@ -515,19 +512,7 @@ class PythonRun(Run):
         if self._numbering and isinstance(event, events.StepSucceeded | events.StepFailed):
             event = replace(event, sequence=self._numbering)
             self._ready.append(event)
-        if isinstance(event, KEPT):
-            self.past.append(event)
         Run._say(self, event)
-
-
-KEPT = (
-    events.StepScheduled
-    | events.StepRetryScheduled
-    | events.StepSucceeded
-    | events.StepFailed
-    | events.ExecutionSuspended
-)
-"""The events from which a flow is brought back to where it was."""
 
 
 def _after(instant: Instant, delay_s: float) -> Instant:

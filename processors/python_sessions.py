@@ -32,15 +32,19 @@ from schemas.values import from_json
 class Session:
     """One execution's process, actions under way, and what has come from either."""
 
-    def __init__(self, world: World, key: str, source: str) -> None:
+    def __init__(self, world: World) -> None:
         self._world = world
-        self._key = key
-        self._told = {"source": source}
+        self._key = ""
+        self._told: dict[str, Any] = {}
         self._job: Job | None = None
         self._reading: asyncio.Task[None] | None = None
         self._performing: set[asyncio.Task[None]] = set()
         self._heard: asyncio.Queue[Heard] = asyncio.Queue()
         self._began: dict[int, Instant] = {}
+
+    def use(self, key: str, source: str) -> None:
+        """The code that it runs; `key` names that text."""
+        self._key, self._told = key, {"source": source}
 
     async def exchange(self, asked: Exchange) -> Heard:
         """Send what is asked, and give the first thing that comes."""

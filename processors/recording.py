@@ -13,6 +13,9 @@ from schemas import events
 SHOWN = 30
 """So many steps of an order are named in an error."""
 
+MAX_SIGNALS = 100
+"""So many signals are kept for steps that have not been reached."""
+
 Ended = events.StepSucceeded | events.StepFailed
 
 
@@ -51,13 +54,19 @@ class Recording:
                 self.add_signal(event)
 
     def add_signal(self, event: events.SignalReceived) -> bool:
-        """Keep a signal; False where its idempotency key has come before."""
+        """Keep a signal; False where its idempotency key has come before, or too many wait."""
+        if self.has_many_signals:
+            return False
         key = (event.name, event.idempotency_key)
         if event.idempotency_key and key in self._seen:
             return False
         self._seen.add(key)
         self.signals.append(event)
         return True
+
+    @property
+    def has_many_signals(self) -> bool:
+        return len(self.signals) >= MAX_SIGNALS
 
     def take_signal(self, name: str) -> events.SignalReceived | None:
         """The first signal of this name, which is then gone."""

@@ -276,3 +276,12 @@ def _unknown(execution_id: str) -> Refused:
     return Refused(
         f"there is no execution {execution_id!r}", status=404, reason="unknown_execution"
     )
+
+
+def whereabouts(views: Views, execution_id: str) -> tuple[str, bool] | None:
+    """The instance of an execution and whether it has ended; None for one that nobody knows."""
+    query = select(_EXECUTION.instance_id, _EXECUTION.ended_at)
+    for row in views.rows(query.where(_EXECUTION.id == execution_id)):
+        if row.instance_id is not None:
+            return row.instance_id, row.ended_at is not None
+    return None

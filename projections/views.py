@@ -190,6 +190,8 @@ def _fold_executions(
     if claim < state.claim:
         return
     state.claim = claim
+    if envelope.events and type(envelope.events[0]) is events.ExecutionCarried:
+        return  # it says again what has been said, for who recovers
     first = record.offset << _INDEX_BITS
     for position, event in enumerate(envelope.events, first):
         if type(event) is events.ExecutionStarted and not state.is_new(
@@ -249,6 +251,12 @@ def _scheduled(event: events.StepScheduled, at: int, position: int, changes: Cha
         row.started_at = at
 
 
+def _suspended(event: events.ExecutionSuspended, at: int, position: int, changes: Changes) -> None:
+    row = _open_step(event, position, changes)
+    if row is not None and row.started_at is None:
+        row.started_at = at
+
+
 def _retried(event: events.StepRetryScheduled, at: int, position: int, changes: Changes) -> None:
     row = _open_step(event, position, changes)
     if row is not None:
@@ -294,7 +302,11 @@ def _logged(event: events.LogWritten, at: int, position: int, changes: Changes) 
 
 
 _StepEvent = (
-    events.StepScheduled | events.StepRetryScheduled | events.StepSucceeded | events.StepFailed
+    events.StepScheduled
+    | events.StepRetryScheduled
+    | events.StepSucceeded
+    | events.StepFailed
+    | events.ExecutionSuspended
 )
 
 
@@ -307,7 +319,8 @@ def _open_step(event: _StepEvent, position: int, changes: Changes) -> StepRow | 
     key = (event.execution_id, event.step, event.loop_path)
     row = changes.steps.get(key)
     if row is None:
-        row = changes.steps[key] = StepRow(*key, position, StepStatus.RUNNING, event.attempt)
+        attempt = getattr(event, "attempt", 1)
+        row = changes.steps[key] = StepRow(*key, position, StepStatus.RUNNING, attempt)
         return row
     return row if row.status in OPEN_STEP else None
 
@@ -346,6 +359,7 @@ _APPLY: dict[type, Callable[[Any, int, int, Changes], None]] = {
     events.FlowDispatched: _dispatched,
     events.StepScheduled: _scheduled,
     events.StepRetryScheduled: _retried,
+    events.ExecutionSuspended: _suspended,
     events.StepSucceeded: _succeeded,
     events.StepFailed: _failed,
     events.LogWritten: _logged,

@@ -716,6 +716,7 @@ class ExecutionCarried:
 
     execution_id: ExecutionId
     wake_at: Instant | None = None
+    invoked_by: ExecutionId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,20 +1,18 @@
-"""Sleep: a pause within an execution."""
+"""Sleep: a pause within an execution; pure, as the engine lets the time pass."""
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from processors.actions import Action, Context, Input, Kind, Outcome, Runs, StepError, World
+from processors.actions import Action, Context, Input, Kind, Outcome, StepError
 
 MAX_MS = 15 * 60 * 1000
 
 
-async def _sleep(inputs: Mapping[str, Any], _context: Context, _world: World) -> Outcome:
+def _sleep(inputs: Mapping[str, Any], _context: Context) -> Outcome:
     pause_ms = inputs["ms"]
     if not 0 <= pause_ms <= MAX_MS:
         raise StepError(f"Milliseconds (ms) must be from 0 to {MAX_MS}, found {pause_ms}")
-    await asyncio.sleep(pause_ms / 1000)
-    return Outcome()
+    return Outcome(wait_s=pause_ms / 1000)
 
 
 ACTIONS = (
@@ -24,7 +22,6 @@ ACTIONS = (
         label="Sleep",
         description="Waits before the next step.",
         perform=_sleep,
-        runs=Runs.ASYNC,
         inputs=(
             Input(
                 key="ms",

@@ -440,4 +440,9 @@ SAMPLES: tuple[tuple[str, bytes], ...] = (
         "lifecycle.followed",
         b'{"v":1,"events":[["lifecycle.followed",{"instance_id":"instance id","change":6}]]}',
     ),
+    (
+        "execution.carried",
+        b'{"v":1,"events":[["execution.carried",{"execution_id":"execution id","wake_at":1'
+        b'700000000000011,"invoked_by":"invoked by"}]]}',
+    ),
 )

@@ -1,36 +1,25 @@
-"""Sleep: it waits, and not without bound."""
-
-import asyncio
+"""Sleep: it asks the engine to let time pass, and not without bound."""
 
 import pytest
 
 from processors import cleaning
-from processors.actions import Outcome, StepError, World
-from processors.private_networks import guarded_client
+from processors.actions import Outcome, Runs, StepError
 from tests.processors.components.test_kit import action, context
 
 
-async def sleep(ms: object) -> Outcome:
+def sleep(ms: object) -> Outcome:
     named = action("sleep", "sleep")
-    async with guarded_client(allow_private=False) as client:
-        inputs = cleaning.clean(named, {"ms": ms})
-        outcome = await named.perform(inputs, context(), World(http=client))
+    outcome = named.perform(cleaning.clean(named, {"ms": ms}), context())
     assert isinstance(outcome, Outcome)
     return outcome
 
 
-async def test_others_run_while_a_step_sleeps() -> None:
-    order: list[str] = []
-    sleeping = asyncio.create_task(sleep("1"))
-    sleeping.add_done_callback(lambda _: order.append("slept"))
-    await asyncio.sleep(0)
-    order.append("other")
-    await sleeping
-    await asyncio.sleep(0)
-    assert order == ["other", "slept"]
+def test_a_sleep_occupies_nobody_while_it_lasts() -> None:
+    assert action("sleep", "sleep").runs is Runs.INLINE
+    assert sleep("1500").wait_s == 1.5
 
 
 @pytest.mark.parametrize("ms", ["-1", "900001"])
-async def test_a_sleep_beyond_its_bounds_fails(ms: str) -> None:
+def test_a_sleep_beyond_its_bounds_fails(ms: str) -> None:
     with pytest.raises(StepError, match=ms):
-        await sleep(ms)
+        sleep(ms)
