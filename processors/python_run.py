@@ -477,7 +477,7 @@ class PythonRun(Run):
 
     def _succeed_step(self, pending: _Pending, outcome: Outcome, began_at: Instant) -> None:
         pending.is_answered, pending.began_at = True, None
-        self._numbering = pending.ask["number"]
+        self._numbering, self._given = pending.ask["number"], None
         performed = Performed(outcome, "", began_at, self.now)
         self._succeed(_step(pending.key), "", outcome, pending.attempt, performed)
         self._numbering = 0
