@@ -4,9 +4,12 @@ The code sets `module.exports` (or `export default`) to a function of `(context,
 promise gives `{data, statusCode?, executionState?, instanceState?, crossFlowState?}`: `data` is
 the step's result, and a state is merged into the persisted one, where null removes a key. With a
 `statusCode` there may be `contentType` and `headers`, and `body` instead of `data`.
-Bytes go in and come out as `{"type": "Buffer", "data": [numbers]}` (platform-behaviour, 2.1).
+Bytes go in and come out as Buffers. What the code sees of time and chance is the step's: run again,
+it does the same again. `fetch` is there in an action of its own, which touches the world.
 """
 
+import asyncio
+import itertools
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -25,8 +28,9 @@ from processors.actions import (
     StepError,
     World,
 )
-from processors.components import code_processes
-from processors.components.code_processes import Limits
+from processors.components import code_fetch, code_processes
+from processors.components.code_processes import Limits, Serve
+from processors.components.code_sandbox import FIRST_LIBRARY_LINE
 from processors.components.redaction import without_secrets
 from schemas.events import Scope
 from schemas.values import Value, to_text
@@ -56,10 +60,15 @@ _FROM_PAYLOAD = (
 )
 
 
-def run_code(inputs: Mapping[str, Any], context: Context, world: World) -> Outcome:
-    """Run `inputs["code"]`, which finds `inputs["data"]` as `context.data`."""
+def run_code(
+    inputs: Mapping[str, Any], context: Context, world: World, serve: Serve | None = None
+) -> Outcome:
+    """Run `inputs["code"]`, which finds `inputs["data"]` as `context.data`.
+
+    With `serve` it may fetch.
+    """
     known = {**context_of(context), "data": inputs["data"]}
-    answer = called(inputs["code"], known, context.results, context.secrets, world)
+    answer = called(inputs["code"], known, context.results, context, world, serve)
     return _outcome(answer, context)
 
 
@@ -67,8 +76,9 @@ def called(
     code: str,
     known: Mapping[str, Value],
     argument: Mapping[str, Any],
-    secrets: frozenset[str],
+    context: Context,
     world: World,
+    serve: Serve | None = None,
 ) -> Mapping[str, Value]:
     """What `code` gives for its two arguments, and its log: `{"result": …, "logs": […]}`."""
     limits = Limits(
@@ -78,13 +88,29 @@ def called(
     )
     script = _as_script(code).encode(errors="replace")
     try:
-        answer = code_processes.POOL.run(script, _given(known, argument), limits)
+        given = _given(known, argument, context, may_fetch=serve is not None)
+        more = (serve,) if serve is not None else ()
+        answer = code_processes.POOL.run(script, given, limits, *more)
     except code_processes.Ended as ended:
         raise StepError(_why_ended(ended, limits)) from ended
     except code_processes.Rejected as rejected:
         message = _message(rejected.report, limits)
-        raise StepError(without_secrets(message, secrets)) from rejected
+        raise StepError(without_secrets(message, context.secrets)) from rejected
     return _loaded(answer)
+
+
+async def _run_with_fetch(inputs: Mapping[str, Any], context: Context, world: World) -> Outcome:
+    loop, sent = asyncio.get_running_loop(), itertools.count()
+
+    def serve(requests: bytes) -> bytes:
+        asked = orjson.loads(_LONE_SURROGATE.sub(r"\1\\ufffd", requests.decode(errors="replace")))
+        first = next(sent)
+        for _ in asked[1:]:
+            next(sent)
+        answering = code_fetch.answers(asked, first, context, world)
+        return orjson.dumps(asyncio.run_coroutine_threadsafe(answering, loop).result())
+
+    return await asyncio.to_thread(run_code, inputs, context, world, serve)
 
 
 def _as_script(code: str) -> str:
@@ -107,8 +133,16 @@ def context_of(context: Context) -> dict[str, Value]:
     }
 
 
-def _given(known: Mapping[str, Value], argument: Mapping[str, Any]) -> bytes:
-    said = {"context": dict(known), "stepResults": dict(argument)}
+def _given(
+    known: Mapping[str, Value], argument: Mapping[str, Any], context: Context, *, may_fetch: bool
+) -> bytes:
+    said = {
+        "context": dict(known),
+        "stepResults": dict(argument),
+        "now": context.now // 1000,
+        "seed": context.idempotency_key,
+        "fetch": may_fetch,
+    }
     try:
         return orjson.dumps(said, default=_as_buffer, option=orjson.OPT_NON_STR_KEYS)
     except TypeError as error:
@@ -126,7 +160,7 @@ def _as_buffer(value: object) -> Value:
 def _why_ended(ended: code_processes.Ended, limits: Limits) -> str:
     if ended.timed_out:
         return _too_long(limits)
-    return "The code ended its sandbox, most likely by a value nested too deep"
+    return "The code ended its sandbox, most likely by too much memory or by nesting too deep"
 
 
 def _too_long(limits: Limits) -> str:
@@ -138,15 +172,16 @@ def _message(report: bytes, limits: Limits) -> str:
     told = orjson.loads(_LONE_SURROGATE.sub(r"\1\\ufffd", report.decode(errors="replace")))
     lines = str(told["message"]).strip().splitlines() or ["null"]
     message = lines[0][:_MAX_MESSAGE_CHARS]
-    if message == "InternalError: interrupted":
+    if message in ("InternalError: interrupted", "Error: the code waits too long"):
         return _too_long(limits)
     memory = f"The code needs more than {limits.memory_bytes // 1024**2} MiB of memory"
     if message == "InternalError: out of memory":
         return memory
     if message in _NULLS or message.startswith("(Failed obtaining"):
         return f"{memory}, or it threw null"
-    at = _LINE.search(str(told["stack"]))
-    return f"{message} (line {at[1]})" if at else message
+    lines_of_stack = map(int, _LINE.findall(str(told["stack"])))
+    line = next((line for line in lines_of_stack if line < FIRST_LIBRARY_LINE), None)
+    return f"{message} (line {line})" if line else message
 
 
 def _loaded(answer: bytes) -> Mapping[str, Value]:
@@ -244,6 +279,25 @@ def lines_in(lines: Value, secrets: frozenset[str]) -> Iterator[LogLine]:
                 yield LogLine(level, without_secrets(message, secrets))
 
 
+_INPUTS = (
+    Input(
+        key="code",
+        label="Code",
+        required=True,
+        description="A function of the execution's context and the results of earlier "
+        "steps. It returns an object; its `data` is the result of this step.",
+        example="module.exports = async ({ logger, configVars }, stepResults) => "
+        "({ data: stepResults.getOrder.results.id });",
+    ),
+    Input(
+        key="data",
+        label="Data",
+        kind=Kind.ANY,
+        description="A value that the code finds as `context.data`.",
+        example='{"limit": 10}',
+    ),
+)
+
 ACTIONS = (
     Action(
         component="code",
@@ -252,23 +306,17 @@ ACTIONS = (
         description="Runs JavaScript and gives the data that it returns.",
         perform=run_code,
         runs=Runs.THREAD,
-        inputs=(
-            Input(
-                key="code",
-                label="Code",
-                required=True,
-                description="A function of the execution's context and the results of earlier "
-                "steps. It returns an object; its `data` is the result of this step.",
-                example="module.exports = async ({ logger, configVars }, stepResults) => "
-                "({ data: stepResults.getOrder.results.id });",
-            ),
-            Input(
-                key="data",
-                label="Data",
-                kind=Kind.ANY,
-                description="A value that the code finds as `context.data`.",
-                example='{"limit": 10}',
-            ),
-        ),
+        inputs=_INPUTS,
+    ),
+    Action(
+        component="code",
+        key="runCodeWithFetch",
+        label="Code Block with Network",
+        description="Runs JavaScript that may send requests with `fetch`, and gives the data that "
+        "it returns.",
+        perform=_run_with_fetch,
+        runs=Runs.ASYNC,
+        touches_world=True,
+        inputs=_INPUTS,
     ),
 )

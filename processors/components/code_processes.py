@@ -11,12 +11,12 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from processors.components import code_sandbox
-from processors.components.code_sandbox import DONE, HEAD, READY, REPLY
+from processors.components.code_sandbox import ASKED, DONE, HEAD, LENGTH, READY, REPLY
 
 MAX_PROCESSES = 8
 _MAX_RUNS = 1_000
@@ -47,6 +47,14 @@ class Limits:
     result_bytes: int
 
 
+Serve = Callable[[bytes], bytes]
+"""From the JSON of a list of requests to that of their answers."""
+
+
+def _serve_nothing(_requests: bytes) -> bytes:
+    raise RuntimeError("a sandbox asks for the network, and nobody has allowed it to")
+
+
 class _Sandbox:
     """One process. Answers are read and questions written through the bare pipes."""
 
@@ -71,19 +79,27 @@ class _Sandbox:
         is_fresh = self._runs < _MAX_RUNS and self._process.poll() is None
         return is_fresh and self._read(1) == READY
 
-    def run(self, code: bytes, given: bytes, limits: Limits) -> bytes:
+    def run(self, code: bytes, given: bytes, limits: Limits, serve: Serve) -> bytes:
         """What the code answers. Raises Ended and Rejected."""
         self._runs += 1
         sizes = (len(code), len(given))
         head = HEAD.pack(limits.time_s, limits.memory_bytes, limits.result_bytes, *sizes)
         self._write(head + code + given)
-        kind, length = REPLY.unpack(self._read(REPLY.size) or self._ended())
-        answer = self._read(length) if length else b""
-        if length and not answer:
-            self._ended()
+        kind, answer = self._reply()
+        while kind == ASKED:
+            content = serve(answer)
+            self._write(LENGTH.pack(len(content)) + content)
+            kind, answer = self._reply()
         if kind != DONE:
             raise Rejected(answer)
         return answer
+
+    def _reply(self) -> tuple[bytes, bytes]:
+        kind, length = REPLY.unpack(self._read(REPLY.size) or self._ended())
+        content = self._read(length) if length else b""
+        if length and not content:
+            self._ended()
+        return kind, content
 
     def end(self) -> int:
         self._process.kill()
@@ -123,12 +139,14 @@ class Pool:
         self._kept: list[_Sandbox] = []
         self._lock = threading.Lock()
 
-    def run(self, code: bytes, given: bytes, limits: Limits) -> bytes:
-        """What the code answers. Raises Ended and Rejected."""
+    def run(
+        self, code: bytes, given: bytes, limits: Limits, serve: Serve = _serve_nothing
+    ) -> bytes:
+        """What the code answers; `serve` answers its requests. Raises Ended and Rejected."""
         with self._free:
             sandbox = self._take()
             try:
-                answer = sandbox.run(code, given, limits)
+                answer = sandbox.run(code, given, limits, serve)
             except Rejected:
                 self._keep(sandbox)
                 raise

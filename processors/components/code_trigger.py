@@ -29,7 +29,7 @@ from schemas.values import Value
 
 def _run(inputs: Mapping[str, Any], context: Context, world: World) -> Outcome:
     known = code.context_of(context)
-    answer = code.called(inputs["code"], known, context.payload, context.secrets, world)
+    answer = code.called(inputs["code"], known, context.payload, context, world)
     returned = answer.get("result")
     if not isinstance(returned, dict) or "payload" not in returned:
         raise StepError("The code of a trigger must return an object with a payload")

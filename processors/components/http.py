@@ -36,7 +36,6 @@ _FORM = "application/x-www-form-urlencoded"
 _BINARY = "application/octet-stream"
 _BOM = b"\xef\xbb\xbf"
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
-_FRAMING = frozenset(("connection", "content-length", "keep-alive", "te", "transfer-encoding"))
 
 
 async def _perform(
@@ -188,7 +187,7 @@ def _headers(
         headers["content-type"] = content_type
     headers |= authorization
     for name, value in given:
-        if value is not None and name.lower() not in _FRAMING:
+        if value is not None and name.lower() not in http_exchange.FRAMING:
             headers[name.lower()] = cleaning.to_text(value)
     return headers
 

@@ -15,6 +15,7 @@ MAX_TOTAL_S = 900
 _MAX_SHOWN_BODY_BYTES = 1024
 _BACKOFF_BASE_S = 0.1
 _IDEMPOTENT = frozenset(("GET", "PUT", "DELETE", "HEAD", "OPTIONS"))
+FRAMING = frozenset(("connection", "content-length", "keep-alive", "te", "transfer-encoding"))
 _CREDENTIALS = frozenset(("authorization", "cookie", "proxy-authorization"))
 
 ERRORS = (httpx.HTTPError, httpx.InvalidURL, UnicodeError)
@@ -64,6 +65,8 @@ class Call:
     retries: Retries
     credentials: frozenset[str]
     secrets: frozenset[str]
+    any_status: bool = False
+    """Whether an answer that refuses or fails is an answer, and not a failure."""
 
     def __str__(self) -> str:
         return f"{self.method} {self.shown}"
@@ -167,7 +170,7 @@ def _is_trusted_alike(before: httpx.URL, after: httpx.URL) -> bool:
 
 
 async def _read(call: Call, response: httpx.Response) -> Answer:
-    if not response.is_success:
+    if not response.is_success and not call.any_status:
         message = await _refusal(call, response)
         raise Failed(message, status=response.status_code)
     return Answer(
