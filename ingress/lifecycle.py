@@ -149,6 +149,11 @@ def deploy(
         api_key_hashes={flow: [hash_of(key) for key in keys] for flow, keys in api_keys.items()},
         rate_limit=_rate_limit(wish.rate_limit, former),
         endpoint_type=definition.endpoint_type,
+        key_fields={
+            flow.name: list(flow.idempotency_key.path)
+            for flow in definition.flows
+            if flow.idempotency_key is not None
+        },
         revision=latest if is_same else latest + 1,
         schedules=schedules.resolved(definition, config, formerly),
         base_url=wish.base_url,

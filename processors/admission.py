@@ -14,7 +14,8 @@ from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from processors import routing
+from processors import idempotency, request_keys, routing
+from processors.request_keys import Key
 from schemas import events, ids
 from schemas.catalog import Catalog, Endpoint, Status
 from schemas.events import Reason
@@ -36,6 +37,8 @@ class State:
 
 
 INITIAL = State()
+NO_KEYS = idempotency.State()
+"""Never changed: deciding only asks."""
 
 
 def evolve(state: State, event: events.Event) -> State:
@@ -61,11 +64,14 @@ def decide(
     catalog: Catalog,
     partition: int,
     offset: int,
+    keys: idempotency.State = NO_KEYS,
     body: bytes | None = None,
 ) -> list[events.Event]:
     """What becomes of the trigger at `partition` and `offset`, appended at `now`.
 
-    `body` is that of the request where it stands in a blob and routing needs it.
+    `keys` are the idempotency keys of the partition; `body` is that of the request where it stands
+    in a blob and is needed (request_keys). A repeat costs nothing and is known as one even where
+    the limit is reached, unless it has to be routed first.
     """
     if isinstance(event, events.CallsRefused):
         return [replace(event, trigger_partition=partition, trigger_offset=offset)]
@@ -75,23 +81,30 @@ def decide(
     endpoint = catalog.endpoint(event.endpoint_id)
     if endpoint is None:
         return _refused(trigger, Reason.UNKNOWN_ENDPOINT)
-    reason = _objection(endpoint) or _over_limit(state, now, endpoint)
+    deployed = endpoint.instance.deployed
+    full = _over_limit(state, now, endpoint)
+    reason = _objection(endpoint) or (None if endpoint.flow else full)
     if reason is not None:
-        deployed = endpoint.instance.deployed
         return _refused(trigger, reason, deployed, endpoint.flow, limit=deployed.rate_limit)
     course = _course(catalog, endpoint, event, body)
     if isinstance(course, routing.Astray):
         instance = course.instance.deployed if course.instance else None
         return _refused(trigger, course.reason, instance, *course.named)
-    return _admitted(trigger, course)
+    key = request_keys.key_of(catalog, course, event, body)
+    if isinstance(key, Reason):
+        return _refused(trigger, full or key, deployed, course.flow, limit=deployed.rate_limit)
+    repeated = _repeated(trigger, course, key, keys)
+    if repeated:
+        return repeated
+    if full is not None:
+        return _refused(trigger, full, deployed, course.flow, limit=deployed.rate_limit)
+    return _admitted(trigger, course, key)
 
 
-def is_routed(state: State, event: events.WebhookReceived, now: Instant, catalog: Catalog) -> bool:
-    """Whether it will be looked up what the request names: it has room, and a choice of flows."""
+def has_room(state: State, event: events.WebhookReceived, now: Instant, catalog: Catalog) -> bool:
+    """Whether there is an endpoint for the request, and its limit is not reached."""
     endpoint = catalog.endpoint(event.endpoint_id)
-    if endpoint is None or endpoint.flow:
-        return False
-    return _over_limit(state, now, endpoint) is None
+    return endpoint is not None and _over_limit(state, now, endpoint) is None
 
 
 def admitted_within_a_second(state: State, now: Instant) -> int:
@@ -144,10 +157,30 @@ def _course(
         flow=endpoint.flow,
         synchronous=event.synchronous,
         revision=deployed.revision,
+        flow_is_fixed=True,
     )
 
 
-def _admitted(trigger: _Trigger, course: routing.Course) -> list[events.Event]:
+def _repeated(
+    trigger: _Trigger, course: routing.Course, key: Key, keys: idempotency.State
+) -> list[events.Event]:
+    """What is said of a request whose key belongs to an earlier one; nothing of any other."""
+    if not key.text:
+        return []
+    known = idempotency.find(keys, trigger.event.endpoint_id, key.text, trigger.now)
+    if known is None or known.execution_id == trigger.execution_id:
+        return []
+    is_same = known.fingerprint == key.fingerprint
+    return _refused(
+        trigger,
+        Reason.REPEATED if is_same else Reason.IDEMPOTENCY_KEY_REUSED,
+        flow=course.flow,
+        course=course,
+        repeats=known.execution_id,
+    )
+
+
+def _admitted(trigger: _Trigger, course: routing.Course, key: Key) -> list[events.Event]:
     event = trigger.event
     admitted = events.ExecutionAdmitted(
         execution_id=trigger.execution_id,
@@ -167,6 +200,8 @@ def _admitted(trigger: _Trigger, course: routing.Course) -> list[events.Event]:
         invoke_url=event.invoke_url,
         preprocess=course.preprocess,
         revision=course.revision,
+        idempotency_key=key.text,
+        fingerprint=key.fingerprint,
     )
     if course.preprocess is not None:
         return [admitted]
@@ -180,29 +215,36 @@ def _refused(
     flow: str = "",
     customer: str = "",
     limit: int = 0,
+    *,
+    course: routing.Course | None = None,
+    repeats: ids.ExecutionId | None = None,
 ) -> list[events.Event]:
     event = trigger.event
+    instance_id = deployed.instance_id if deployed else course.instance_id if course else None
     refused = events.TriggerRefused(
         execution_id=trigger.execution_id,
         trigger_partition=trigger.partition,
         trigger_offset=trigger.offset,
         received_at=trigger.now,
         endpoint_id=event.endpoint_id,
-        instance_id=deployed.instance_id if deployed else None,
+        instance_id=instance_id,
         flow=flow,
         customer=customer,
         reason=reason,
         limit=limit,
+        repeats=repeats,
     )
     if not event.reply_to:
         return [refused]
     decided = events.AdmissionDecided(
         reply_to=event.reply_to,
         request_no=event.request_no,
-        execution_id=trigger.execution_id,
+        execution_id=repeats if reason is Reason.REPEATED and repeats else trigger.execution_id,
         reason=reason,
         limit=limit,
+        instance_id=instance_id,
         flow=flow,
         customer=customer,
+        synchronous=course is not None and course.synchronous,
     )
     return [refused, decided]

@@ -1,7 +1,8 @@
 """The IO around admission: takes batches of `triggers`, appends decisions, then the replies.
 
 A batch is answered once its decisions are durable. The window of each endpoint is rebuilt from
-`admissions` when a partition's first batch comes, from one second before that batch's first record.
+`admissions` when a partition's first batch comes, from one second before that batch's first record;
+idempotency keys from where processors.key_keeper says.
 """
 
 import asyncio
@@ -14,8 +15,16 @@ from eventlog import at_hand
 from eventlog.blobs import BlobMissing, Blobs
 from eventlog.definitions import Definitions
 from eventlog.log import EventLog, NewRecord, Record
-from processors import admission, invocations, lifecycle_triggers, replies, routing
+from processors import (
+    admission,
+    idempotency,
+    invocations,
+    lifecycle_triggers,
+    replies,
+    request_keys,
+)
 from processors.dead_letters import dead_letter
+from processors.key_keeper import KeyKeeper
 from schemas import codec, events
 from schemas.errors import Undecodable
 from schemas.ids import EndpointId
@@ -25,8 +34,8 @@ from schemas.topics import ADMISSIONS, TRIGGERS
 CLOCKS_APART = Instant(5 * SECOND)
 """How far the append times of two partitions may disagree (several brokers, several clocks)."""
 
-MAX_ROUTED_BYTES = 16 * 1024 * 1024
-"""Larger bodies are not searched for the flow or the customer: the whole partition waits for it."""
+MAX_SEARCHED_BYTES = 16 * 1024 * 1024
+"""Larger bodies are not searched for a name or a key: the whole partition waits meanwhile."""
 
 _BEGINNING = Instant(0)
 _DECISIONS = (
@@ -43,6 +52,7 @@ _logger = logging.getLogger(__name__)
 class _Partition:
     """What admission knows of one partition of `triggers`."""
 
+    keys: KeyKeeper
     states: dict[EndpointId, admission.State] = field(default_factory=dict)
     decided: set[int] = field(default_factory=set)
     """Offsets whose decisions stood on the log when the partition was taken over."""
@@ -78,6 +88,7 @@ class AdmissionHost:
             known = await self._recover(partition, records[0])
             self._partitions[partition] = known
         appends: list[NewRecord] = []
+        decided: list[events.Event] = []
         answers: list[replies.Reply] = []
         for record in records:
             if record.offset in known.decided:
@@ -87,10 +98,13 @@ class AdmissionHost:
                 if isinstance(event, events.AdmissionDecided):
                     answers.append(event)
                 else:
+                    decided.append(event)
                     appends.append(_admission(event))
+        await known.keys.before(decided)
         await self._log.append(appends)
         if answers:
             self._watch(self._log.append(replies.records_of(answers)))
+        await known.keys.after(decided, known.latest)
 
     async def _decide(
         self, known: _Partition, record: Record, appends: list[NewRecord]
@@ -125,10 +139,12 @@ class AdmissionHost:
                 catalog=catalog,
                 partition=record.partition,
                 offset=record.offset,
+                keys=known.keys.state,
                 body=body,
             )
             for outcome in new:
                 state = admission.evolve(state, outcome)
+                idempotency.evolve(known.keys.state, outcome)
             known.states[event.endpoint_id] = state
             decided += new
         return decided
@@ -155,33 +171,35 @@ class AdmissionHost:
     async def _body(
         self, state: admission.State, event: events.Event, now: Instant
     ) -> bytes | None:
-        """The body of a request that is in a blob, where routing has to look into it."""
+        """The body of a request that is in a blob, where it has to be looked into."""
         catalog = self._definitions.catalog
         if not isinstance(event, events.WebhookReceived):
             return None
-        if not admission.is_routed(state, event, now, catalog):
-            return None
         endpoint = catalog.endpoint(event.endpoint_id)
-        assert endpoint is not None
-        ruling = endpoint.instance.deployed
-        version = (ruling.integration_id, ruling.version)
-        if not catalog.is_parsed(*version):
-            await asyncio.to_thread(catalog.definition, *version)
-        definition, request = catalog.definition(*version), event.request
-        if request.body_bytes > MAX_ROUTED_BYTES:
+        if endpoint is None or not admission.has_room(state, event, now, catalog):
             return None
-        if not routing.is_in_blob(definition.routing, request):
+        deployed = endpoint.instance.deployed
+        version = (deployed.integration_id, deployed.version)
+        if not endpoint.flow and not catalog.is_parsed(*version):
+            # In a thread: a long definition takes seconds.
+            await asyncio.to_thread(catalog.definition, *version)
+        if event.request.body_bytes > MAX_SEARCHED_BYTES:
+            return None
+        if not request_keys.needs_body(catalog, endpoint, event):
             return None
         try:
-            return await self._blobs.get(request.body)
+            return await self._blobs.get(event.request.body)
         except BlobMissing:
             return b""
 
     async def _recover(self, partition: int, first: Record) -> _Partition:
-        known = _Partition()
+        known = _Partition(KeyKeeper(self._log, partition))
         since = Instant(first.at - SECOND - CLOCKS_APART)
+        begins = await known.keys.begins(first.at)
         for target in range(self._log.partitions(ADMISSIONS)):
             offset = await self._log.offset_at(ADMISSIONS, target, since)
+            if begins is not None:
+                offset = min(offset, begins[target])
             high = (await self._log.marks(ADMISSIONS, target)).high
             while offset < high:
                 records = await self._log.read(ADMISSIONS, target, offset, wait_s=1.0)
@@ -210,9 +228,12 @@ def _collect(known: _Partition, partition: int, first_offset: int, record: Recor
     except Undecodable:
         return
     for event in said:
-        if not isinstance(event, _DECISIONS):
+        if not isinstance(event, _DECISIONS | events.KeysRemembered):
             continue
         if event.trigger_partition != partition:
+            continue
+        idempotency.evolve(known.keys.state, event)
+        if isinstance(event, events.KeysRemembered):
             continue
         if not isinstance(event, events.LifecycleHappened | events.SignalReceived):
             state = known.states.get(event.endpoint_id, admission.INITIAL)

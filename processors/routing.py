@@ -8,7 +8,7 @@ the highest version, then the one whose name comes first. Flows are named as in 
 instance, exactly; a single flow need not be named.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -25,7 +25,7 @@ from schemas.values import Value, to_text
 PAYLOAD = "payload"
 """The step by which references name the request itself."""
 
-_IN_BODY = ("body", "rawBody")
+IN_BODY = ("body", "rawBody")
 MAX_NAME_CHARACTERS = 500
 """Of a name that leads nowhere, so much is kept."""
 
@@ -68,6 +68,8 @@ class Course:
     flow: str
     synchronous: bool
     revision: int = 0
+    flow_is_fixed: bool = False
+    """Whether all requests at the endpoint run this flow."""
     preprocess: events.Preprocess | None = None
 
 
@@ -131,6 +133,7 @@ def _preprocessed(instance: Instance, flow: Flow, event: events.WebhookReceived)
         flow=flow.name,
         synchronous=event.synchronous,
         revision=0 if shared else deployed.revision,
+        flow_is_fixed=True,
         preprocess=_open_points(event),
     )
 
@@ -164,7 +167,13 @@ def is_in_blob(routing: Routing, request: events.Request) -> bool:
     if routing.preprocess_flow or request.encoding != BodyEncoding.BLOB:
         return False
     fields = (routing.flow_name, routing.customer_id)
-    return any(field is not None and field.path[0] in _IN_BODY for field in fields)
+    return any(field is not None and field.path[0] in IN_BODY for field in fields)
+
+
+def text_in(request: Mapping[str, Value], path: Sequence[str]) -> str:
+    """The text or number at `path` of a request's payload, empty for anything else."""
+    reference = Reference(PAYLOAD, "results", tuple(path))
+    return _text(inputs.look_up(reference, {PAYLOAD: {"results": request}}))
 
 
 def lead(

@@ -175,6 +175,7 @@ class TriggerResolver:
 class Flow:
     """One flow; `steps[0]` is its trigger. `security` is the endpoint security type (1.7).
 
+    `idempotency_key` is where a request holds what it is known by when it comes again (ours).
     `schemas` are JSON Schemas by purpose: `invoke` says what a call of the flow takes.
     """
 
@@ -184,6 +185,7 @@ class Flow:
     is_synchronous: bool = False
     security: str = "customer_optional"
     organization_api_keys: tuple[str, ...] = ()
+    idempotency_key: Reference | None = None
     retry: FlowRetry | None = None
     queue: Queue = field(default_factory=Queue)
     resolver: TriggerResolver | None = None

@@ -227,6 +227,7 @@ class InstanceDeployed:
     `sealed` holds the configuration and the API keys, encrypted (schemas.secrets); `rate_limit` is
     how many requests each endpoint admits in any second. Where `endpoint_type` is not
     flow_specific, all flows have the one endpoint of the instance or of the integration.
+    `key_fields` says by flow where requests hold their idempotency key.
     `revision` counts the configurations of the instance from 1: a deployment that changes nothing
     in `sealed` has that of the former one.
     `schedules`: for each flow that has one, what held formerly and then what holds now.
@@ -244,6 +245,7 @@ class InstanceDeployed:
     api_key_hashes: dict[str, list[str]] = field(default_factory=dict)
     rate_limit: int = 50
     endpoint_type: str = "flow_specific"
+    key_fields: dict[str, list[str]] = field(default_factory=dict)
     revision: int = 0
     schedules: list[Scheduled] = field(default_factory=list)
     base_url: str = ""

@@ -65,6 +65,7 @@ def read(place: Place, names: Names, preprocess_flow: str) -> Flow | None:
     place.text("stableKey")
     return replace(
         draft,
+        idempotency_key=integration_settings.idempotency_key(place, draft, names),
         retry=integration_settings.retry(place, draft, names),
         queue=integration_settings.queue(
             place, draft, names, is_preprocess=name == preprocess_flow

@@ -26,6 +26,11 @@ def retry(place: Place, flow: Flow, names: Names) -> FlowRetry | None:
     )
 
 
+def idempotency_key(place: Place, flow: Flow, names: Names) -> Reference | None:
+    """Our own: where a request holds what it is known by, like its header Idempotency-Key."""
+    return _id_field(place, "idempotencyKeyField", flow, names)
+
+
 def queue(place: Place, flow: Flow, names: Names, *, is_preprocess: bool) -> Queue:
     config = place.mapping("queueConfig")
     if config is None:

@@ -445,4 +445,18 @@ SAMPLES: tuple[tuple[str, bytes], ...] = (
         b'{"v":1,"events":[["execution.carried",{"execution_id":"execution id","wake_at":1'
         b'700000000000011,"invoked_by":"invoked by"}]]}',
     ),
+    (
+        "instance.deployed",
+        b'{"v":1,"events":[["instance.deployed",{"instance_id":"instance id","name":"name"'
+        b',"integration_id":"integration id","version":7,"customer_id":"customer id","endp'
+        b'oints":{"Main":"e1"},"sealed":"sealed","api_key_hashes":{},"rate_limit":50,"endp'
+        b'oint_type":"flow_specific","key_fields":{"Main":["body","data","id"]},"revision"'
+        b':0,"schedules":[],"base_url":"","entails_more":false}]]}',
+    ),
+    (
+        "flow.dispatched",
+        b'{"v":1,"events":[["flow.dispatched",{"execution_id":"execution id","flow":"flow"'
+        b',"instance_id":"instance id","customer_id":"customer id","integration_id":"integ'
+        b'ration id","version":7,"synchronous":true,"revision":3}]]}',
+    ),
 )
