@@ -24,7 +24,7 @@ from processors.actions import (
     StepError,
     World,
 )
-from processors.components import http_exchange
+from processors.components import http_exchange, http_form
 from processors.components.http_exchange import Answer, Call, Retries
 from processors.components.redaction import without_secrets
 from schemas.definitions import Pair
@@ -362,6 +362,53 @@ async def _request(inputs: Mapping[str, Any], context: Context, world: World) ->
     return await _perform(method, inputs, context, world)
 
 
+_FORM_METHODS = ("POST", "PUT", "PATCH")
+
+
+async def _post_form(inputs: Mapping[str, Any], context: Context, world: World) -> Outcome:
+    method = inputs["httpMethod"].strip().upper()
+    if method not in _FORM_METHODS:
+        allowed = ", ".join(_FORM_METHODS)
+        raise StepError(f"HTTP Method (httpMethod) is one of {allowed}, found {method[:20]!r}")
+    boundary = f"penstock-{context.idempotency_key}"
+    parts = (inputs["formData"], inputs["fileData"], inputs["fileDataFileNames"])
+    content = http_form.body(boundary, *parts)
+    content_type = f"multipart/form-data; boundary={boundary}"
+    form = {"data": content, "contentType": content_type}
+    return await _perform(method, {**inputs, "data": form}, context, world)
+
+
+_FORM_INPUTS = (
+    Input(
+        key="formData",
+        label="Form Data",
+        kind=Kind.PAIRS,
+        description="Fields and their values, each sent as a text.",
+        example="order: 17",
+    ),
+    Input(
+        key="fileData",
+        label="File Data",
+        kind=Kind.PAIRS,
+        description="Fields and their files: texts, bytes, or objects with data and contentType.",
+        example="invoice: downloadFile.results",
+    ),
+    Input(
+        key="fileDataFileNames",
+        label="File Data File Names",
+        kind=Kind.PAIRS,
+        description="Fields of files and how the file is called; by default as its field.",
+        example="invoice: invoice-17.pdf",
+    ),
+    Input(
+        key="httpMethod",
+        label="HTTP Method",
+        default="post",
+        description=f"One of {', '.join(_FORM_METHODS)}.",
+        example="put",
+    ),
+)
+
 ACTIONS = (
     _action("httpGet", "GET", sends_data=False),
     _action("httpPost", "POST", sends_data=True),
@@ -376,6 +423,17 @@ ACTIONS = (
         description="Sends a request with any method and gives the body of the answer.",
         perform=_request,
         inputs=(_METHOD, _URL, _DATA, *_OPTIONS),
+        runs=Runs.ASYNC,
+        touches_world=True,
+    ),
+    Action(
+        component="http",
+        key="httpPostFormData",
+        label="POST Form Data",
+        description="Sends fields and files as multipart/form-data, and gives the body of the "
+        "answer.",
+        perform=_post_form,
+        inputs=(_URL, *_FORM_INPUTS, *_OPTIONS),
         runs=Runs.ASYNC,
         touches_world=True,
     ),

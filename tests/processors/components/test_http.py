@@ -623,6 +623,54 @@ async def test_debugging_writes_a_line_without_the_query(server: Server, world: 
     assert "hidden" not in line.message
 
 
+async def test_a_form_is_sent_with_its_files(server: Server, world: World) -> None:
+    server.replies["/form"] = [answer(b"{}", content_type="application/json")]
+    await run(
+        world,
+        "httpPostFormData",
+        url=server.url("/form"),
+        formData=[Pair('a"b', 1), Pair("text", "é")],
+        fileData=[
+            Pair("one", {"data": b"\x00\xff", "contentType": "image/png"}),
+            Pair("two", "plain"),
+            Pair("none", None),
+        ],
+        fileDataFileNames={"one": "one.png"},
+        httpMethod="put",
+    )
+    (sent,) = server.received
+    assert sent.method == "PUT"
+    content_type, _, boundary = sent.headers["content-type"].partition("; boundary=")
+    assert content_type == "multipart/form-data"
+    parts = sent.body.split(f"--{boundary}".encode())
+    assert [part.strip(b"\r\n") for part in parts] == [
+        b"",
+        b'Content-Disposition: form-data; name="a%22b"\r\n\r\n1',
+        b'Content-Disposition: form-data; name="text"\r\n\r\n\xc3\xa9',
+        b'Content-Disposition: form-data; name="one"; filename="one.png"\r\n'
+        b"Content-Type: image/png\r\n\r\n\x00\xff",
+        b'Content-Disposition: form-data; name="two"; filename="two"\r\n'
+        b"Content-Type: text/plain;charset=utf-8\r\n\r\nplain",
+        b"--",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"httpMethod": "get"}, "httpMethod"),
+        ({"fileData": {"a": 5}}, "'a' must be a text, bytes"),
+        ({"fileData": {"a": {"data": b"", "contentType": "x\r\ny"}}}, "content type of 'a'"),
+    ],
+)
+async def test_a_form_that_cannot_be_sent_is_refused(
+    server: Server, world: World, more: dict[str, Value], message: str
+) -> None:
+    with pytest.raises(StepError, match=message):
+        await run(world, "httpPostFormData", url=server.url("/form"), **more)
+    assert server.received == []
+
+
 @pytest.fixture
 async def tls_port(tmp_path: Path) -> AsyncIterator[int]:
     server = Server()
