@@ -23,7 +23,8 @@ Config = Callable[[], Mapping[str, Value]]
 """The configuration, opened when an input needs it: most triggers name nothing of it."""
 
 _HMAC = (signatures.COMPONENT, signatures.TRIGGER)
-_ANSWERING = frozenset((("webhook-triggers", "webhook"), _HMAC))
+_WEBHOOKS = (("webhook-triggers", "webhook"), ("http", "webhook"))
+_ANSWERING = frozenset((*_WEBHOOKS, _HMAC))
 _SECRET_FIELDS = ("secretKey", "signingSecret", "webhookSecret", "sharedSecret", "secret")
 """The fields of a connection that hold a secret, by how sure that is."""
 
