@@ -39,6 +39,8 @@ MAX_RESULT_BYTES = 50 * 1024 * 1024
 _MAX_MESSAGE_CHARS = 2_000
 _EXPORT_DEFAULT = re.compile(r"^[ \t]*export[ \t]+default[ \t]+", re.MULTILINE)
 _NULLS = frozenset(("null", "null was thrown"))  # what the engine throws when an error has no room
+_THROWN = "Error: "
+"""An error that the author has thrown says what callers are to be told, and nothing else."""
 _LINE = re.compile(r"<input>:(\d+)")
 _LONE_SURROGATE = re.compile(r"(?<!\\)((?:\\\\)*)\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 _STATES = {
@@ -179,6 +181,8 @@ def _message(report: bytes, limits: Limits) -> str:
         return memory
     if message in _NULLS or message.startswith("(Failed obtaining"):
         return f"{memory}, or it threw null"
+    if message.startswith(_THROWN):
+        return message.removeprefix(_THROWN)
     lines_of_stack = map(int, _LINE.findall(str(told["stack"])))
     line = next((line for line in lines_of_stack if line < FIRST_LIBRARY_LINE), None)
     return f"{message} (line {line})" if line else message

@@ -152,7 +152,7 @@ def test_without_data_the_result_is_null(expression: str) -> None:
     [
         ("\n\nmodule.exports = async () => {\n  return nothing.here;\n}", r"nothing.*\(line 4\)$"),
         ("\nmodule.exports = async () => {\n  return 1 1;\n}", r"SyntaxError.*\(line 3\)$"),
-        ("throw new Error('at the top')", "^Error: at the top"),
+        ("throw new Error('at the top')", "^at the top$"),
         ("module.exports = 5", "must set module.exports to a function"),
         ("1", "must set module.exports to a function"),
         (body("throw new TypeError('bad ' + 1)"), "^TypeError: bad 1"),
@@ -162,14 +162,14 @@ def test_without_data_the_result_is_null(expression: str) -> None:
         (body("throw null"), "threw null"),
         (body("throw {toString() { throw 1 }, toJSON() { throw 2 }}"), "cannot be shown"),
         (body("const e = new Error(''); e.toString = () => { throw 1 }; throw e"), "be shown"),
-        (body("return Promise.reject(new Error('later'))"), "^Error: later"),
+        (body("return Promise.reject(new Error('later'))"), "^later$"),
         (body("return require('fs')"), r'require\("fs"\)'),
         (body("return 5"), "must return an object with data, not a number"),
         (body("return {data: () => 1}"), "data is a function"),
         (body("const a = {}; a.a = a; return {data: a}"), "circular"),
         (body("return {data: 10n}"), "(?i)bigint"),
-        (body("return {get data() { throw new Error('got') }}"), "^Error: got"),
-        (body("return {then() { throw new Error('then') }}"), "^Error: then"),
+        (body("return {get data() { throw new Error('got') }}"), "^got$"),
+        (body("return {then() { throw new Error('then') }}"), "^then$"),
         (body("return {statusCode: 'x'}"), "statusCode .* found x"),
         (body("return {statusCode: 99}"), "statusCode .* found 99"),
         (body("return {statusCode: 200, contentType: 5}"), "contentType .* found '5'"),
@@ -185,7 +185,7 @@ def test_a_failure_says_what_the_author_needs(code: str, message: str) -> None:
 
 
 def test_a_failure_shows_no_secret() -> None:
-    with pytest.raises(StepError, match=r"^Error: \*\*\* was wrong"):
+    with pytest.raises(StepError, match=r"^\*\*\* was wrong"):
         run(body("throw new Error('s3cret was wrong')"), context(secrets=frozenset({"s3cret"})))
 
 
