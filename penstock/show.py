@@ -140,6 +140,12 @@ def execution(found: dict[str, Any]) -> None:
     for label in ("instance", "integration"):
         if found[label] is not None:
             write(f"{label:<11} {_name(found[label])}")
+    if found["resultType"] not in (None, "COMPLETED", "ERROR"):
+        write(f"{'result':<11} {found['resultType']}")
+    if found["invokedBy"] is not None:
+        write(f"{'invoked by':<11} {found['invokedBy']}")
+    for invoked in found["invoked"]:
+        write(f"{'invoked':<11} {invoked}")
     write("")
     rows = [
         (

@@ -26,6 +26,7 @@ from schemas.instants import Instant
 
 LARGEST_LOG_PAGE = 1_000
 MOST_STEPS = 10_000
+MOST_LINKED = 1_000
 """Of an execution with more step results than this, the first ones are shown."""
 
 _EXECUTION = tables.EXECUTIONS.c
@@ -69,7 +70,9 @@ def show_execution(views: Views, execution_id: str) -> shapes.Execution:
     for row in views.rows(_executions().where(_EXECUTION.id == uuid)):
         names = _names(views, row)
         steps = [render.step(step, names) for step in _steps(views, uuid)]
-        return render.execution(row, steps, _replays(views, uuid))
+        replays = _linked(views, _EXECUTION.replay_for == uuid)
+        invoked = _linked(views, _EXECUTION.invoked_by == uuid)
+        return render.execution(row, steps, replays, invoked)
     for row in views.rows(_refused().where(_REFUSAL.execution_id == uuid)):
         return render.refused_execution(row)
     raise _unknown(execution_id)
@@ -214,9 +217,10 @@ def _steps(views: Views, execution_id: str) -> Sequence[Row[Any]]:
     return views.rows(query.order_by(known.position).limit(MOST_STEPS))
 
 
-def _replays(views: Views, execution_id: str) -> list[str]:
-    query = select(_EXECUTION.id).where(_EXECUTION.replay_for == execution_id)
-    rows = views.rows(query.order_by(_EXECUTION.received_at, _EXECUTION.id))
+def _linked(views: Views, link: ColumnElement[bool]) -> list[str]:
+    query = select(_EXECUTION.id).where(link)
+    ordered = query.order_by(_EXECUTION.received_at, _EXECUTION.id)
+    rows = views.rows(ordered.limit(MOST_LINKED))
     return [ids.to_global(ids.EXECUTION, row.id) for row in rows]
 
 

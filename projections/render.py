@@ -45,16 +45,21 @@ def summary(row: Row[Any]) -> shapes.Summary:
         "endedAt": _iso(row.ended_at),
         "error": row.error,
         "replayForExecution": _global(ids.EXECUTION, row.replay_for),
+        "resultType": "ERROR" if row.status == Status.FAILED else row.result_type,
+        "invokedBy": _global(ids.EXECUTION, row.invoked_by),
     }
 
 
-def execution(row: Row[Any], steps: list[shapes.Step], replays: list[str]) -> shapes.Execution:
+def execution(
+    row: Row[Any], steps: list[shapes.Step], replays: list[str], invoked: list[str]
+) -> shapes.Execution:
     return {
         **summary(row),
         "preprocessFlow": row.preprocess_flow,
         "trigger": _trigger(row),
         "steps": steps,
         "replays": replays,
+        "invoked": invoked,
     }
 
 
@@ -75,9 +80,12 @@ def refused_execution(row: Row[Any]) -> shapes.Execution:
         "error": _why(row),
         "preprocessFlow": None,
         "replayForExecution": None,
+        "resultType": None,
+        "invokedBy": None,
         "trigger": None,
         "steps": [],
         "replays": [],
+        "invoked": [],
     }
 
 

@@ -58,6 +58,8 @@ class ExecutionRow:
     error_step: str | None = None
     preprocess_flow: str | None = None
     preprocess_version: int | None = None
+    invoked_by: str | None = None
+    result_type: str | None = None
 
 
 @dataclass(slots=True)

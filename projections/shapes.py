@@ -35,6 +35,8 @@ class Summary(TypedDict):
     endedAt: str | None
     error: str | None
     replayForExecution: str | None
+    resultType: str | None
+    invokedBy: str | None
 
 
 class Step(TypedDict):
@@ -84,6 +86,7 @@ class Execution(Summary):
     trigger: Trigger | None
     steps: list[Step]
     replays: list[str]
+    invoked: list[str]
 
 
 class Executions(TypedDict):

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, Table, Text
 
-VERSION = 4
+VERSION = 5
 
 METADATA = MetaData()
 
@@ -111,6 +111,8 @@ EXECUTIONS = Table(
     _text("error_step"),
     _text("preprocess_flow"),
     _number("preprocess_version"),
+    _text("invoked_by"),
+    _text("result_type"),
 )
 
 _EXECUTION = EXECUTIONS.c
@@ -125,6 +127,14 @@ Index(
     _EXECUTION.replay_for,
     sqlite_where=_REPLAYED,
     postgresql_where=_REPLAYED,
+)
+
+_INVOKED = _EXECUTION.invoked_by.is_not(None)
+Index(
+    "executions_by_invoker",
+    _EXECUTION.invoked_by,
+    sqlite_where=_INVOKED,
+    postgresql_where=_INVOKED,
 )
 
 # One row per run of a step: the latest attempt of it. `position` orders the rows of an execution.

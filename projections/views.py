@@ -95,6 +95,7 @@ def forget_ended(changes: Changes, ended: Iterable[str]) -> None:
     for execution_id in gone:
         row = changes.executions[execution_id]
         row.status = row.ended_at = row.error = row.error_step = None
+        row.result_type = None
     if gone:
         changes.steps = {
             key: row
@@ -149,6 +150,7 @@ def _admit(event: events.ExecutionAdmitted, row: ExecutionRow) -> None:
     row.invoke_type = event.invoke_type
     row.invoke_url = event.invoke_url
     row.request = orjson.dumps(event.request).decode()
+    row.invoked_by = event.invoked_by
 
 
 def _refusal(event: events.TriggerRefused) -> RefusalRow:
@@ -240,6 +242,7 @@ def _ended(
         row.error_step = event.step
     else:
         row.status = Status.SUCCEEDED
+        row.result_type = event.result_type
 
 
 def _scheduled(event: events.StepScheduled, at: int, position: int, changes: Changes) -> None:

@@ -176,7 +176,10 @@ def test_an_execution_is_shown_whole(views: Views) -> None:
             },
         ],
         "replayForExecution": None,
+        "resultType": "COMPLETED",
+        "invokedBy": None,
         "replays": [],
+        "invoked": [],
     }
 
 
