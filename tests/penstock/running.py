@@ -194,11 +194,11 @@ def id_in(answer: httpx.Response) -> str:
 
 
 def execution_once_ended(execution_id: str, env: Mapping[str, str]) -> Any:
-    """The execution, once the views have its end. Fails after a while."""
+    """The execution, once the views have its beginning and its end. Fails after a while."""
     deadline = servers.Deadline(ANSWER_S)
     while True:
         done = command("executions", "show", execution_id, "--json", env=env)
-        if done.code == 0 and done.json["endedAt"] is not None:
+        if done.code == 0 and done.json["endedAt"] and done.json["receivedAt"]:
             return done.json
         assert not deadline.passed, f"{execution_id} has not ended: {done}"
         deadline.pause()
