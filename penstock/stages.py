@@ -242,7 +242,13 @@ def worker(parts: Parts) -> Stage:
     return Stage("worker", work)
 
 
+def _clock() -> Instant:
+    return Instant(time.time_ns() // 1_000)
+
+
 async def _host(parts: Parts, world: "World", ready: Ready) -> None:
+    from ingress import schedule
+
     run_host: Callable[..., Coroutine[Any, Any, None]]
     if isinstance(parts.log, SqliteLog):
         from processors import embedded_host
@@ -259,6 +265,7 @@ async def _host(parts: Parts, world: "World", ready: Ready) -> None:
         definitions=parts.definitions,
         master_key=parts.master_key,
         world=world,
+        ticker=schedule.Ticker(parts.log, parts.definitions, _clock).follow,
         ready=ready,
     )
 
@@ -282,7 +289,7 @@ def compaction(log: SqliteLog) -> Stage:
         ready()
         while True:
             try:
-                await log.compact(Instant(time.time_ns() // 1_000))
+                await log.compact(_clock())
             except LogUnavailable as error:
                 _log.warning("not compacted: %s", error, extra={"action": "compact"})
             await asyncio.sleep(COMPACT_EVERY_S)

@@ -45,7 +45,7 @@ def evolve(state: State, event: events.Event) -> State:
     """Collect what was admitted of what came from outside."""
     if not isinstance(event, events.ExecutionAdmitted) or event.invoked_by is not None:
         return state
-    if event.change is not None or event.continues:
+    if event.change is not None or event.due_at is not None or event.continues:
         return state
     at = event.received_at
     older, recent = state.admitted_at, state.recent

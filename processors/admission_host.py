@@ -2,12 +2,13 @@
 
 A batch is answered once its decisions are durable. The window of each endpoint is rebuilt from
 `admissions` when a partition's first batch comes, from one second before that batch's first record;
-idempotency keys from where processors.key_keeper says.
+idempotency keys from where processors.key_keeper says, ticks as processors.tick_keeper does.
+`ticker` runs beside each partition that is assigned, and says the ticks of its schedules.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -25,6 +26,7 @@ from processors import (
 )
 from processors.dead_letters import dead_letter
 from processors.key_keeper import KeyKeeper
+from processors.tick_keeper import TickKeeper
 from schemas import codec, events
 from schemas.errors import Undecodable
 from schemas.ids import EndpointId
@@ -37,6 +39,9 @@ CLOCKS_APART = Instant(5 * SECOND)
 MAX_SEARCHED_BYTES = 16 * 1024 * 1024
 """Larger bodies are not searched for a name or a key: the whole partition waits meanwhile."""
 
+Ticker = Callable[[int], Coroutine[Any, Any, None]]
+"""Says the ticks of one partition until it is cancelled."""
+
 _BEGINNING = Instant(0)
 _DECISIONS = (
     events.ExecutionAdmitted
@@ -44,7 +49,9 @@ _DECISIONS = (
     | events.CallsRefused
     | events.LifecycleHappened
     | events.SignalReceived
+    | events.TickSkipped
 )
+_LIMITED = events.ExecutionAdmitted | events.TriggerRefused | events.CallsRefused
 _logger = logging.getLogger(__name__)
 
 
@@ -53,6 +60,7 @@ class _Partition:
     """What admission knows of one partition of `triggers`."""
 
     keys: KeyKeeper
+    ticks: TickKeeper
     states: dict[EndpointId, admission.State] = field(default_factory=dict)
     decided: set[int] = field(default_factory=set)
     """Offsets whose decisions stood on the log when the partition was taken over."""
@@ -65,21 +73,36 @@ class AdmissionHost:
     reader = "processors.admission"
     topic = TRIGGERS
 
-    def __init__(self, log: EventLog, *, blobs: Blobs, definitions: Definitions) -> None:
+    def __init__(
+        self,
+        log: EventLog,
+        *,
+        blobs: Blobs,
+        definitions: Definitions,
+        ticker: Ticker | None = None,
+    ) -> None:
         self._log = log
         self._blobs = blobs
         self._definitions = definitions
+        self._ticker = ticker
+        self._ticking: dict[int, asyncio.Future[None]] = {}
         self._partitions: dict[int, _Partition] = {}
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def assign(self, partition: int) -> None:
         """Take over a partition; its window follows with the first batch."""
-        self._partitions.pop(partition, None)
+        self.revoke(partition)
         await self._definitions.read_to_end()
+        if self._ticker is not None:
+            self._ticking[partition] = asyncio.ensure_future(self._ticker(partition))
+            self._watch(self._ticking[partition])
 
     def revoke(self, partition: int) -> None:
         """Forget a partition that now belongs to another process."""
         self._partitions.pop(partition, None)
+        ticking = self._ticking.pop(partition, None)
+        if ticking is not None:
+            ticking.cancel()
 
     async def on_batch(self, partition: int, records: Sequence[Record]) -> None:
         """Decide on `records` in order; return when every decision is durable."""
@@ -93,6 +116,7 @@ class AdmissionHost:
         for record in records:
             if record.offset in known.decided:
                 known.decided.discard(record.offset)
+                known.ticks.note(record)
                 continue
             for event in await self._decide(known, record, appends):
                 if isinstance(event, events.AdmissionDecided):
@@ -105,6 +129,7 @@ class AdmissionHost:
         if answers:
             self._watch(self._log.append(replies.records_of(answers)))
         await known.keys.after(decided, known.latest)
+        await known.ticks.after(records[-1])
 
     async def _decide(
         self, known: _Partition, record: Record, appends: list[NewRecord]
@@ -119,6 +144,13 @@ class AdmissionHost:
         for event in said:
             if isinstance(event, events.FlowInvoked | events.LifecycleHappened):
                 decided.append(await self._decide_inner(known, record, event))
+                continue
+            if isinstance(event, events.TickElapsed | events.SchedulesFollowed):
+                known.latest = max(known.latest, record.at)
+                outcomes = await known.ticks.decide(event, record, known.latest)
+                if outcomes:
+                    key, value = outcomes[0].instance_id, at_hand.encode(outcomes)
+                    appends.append(NewRecord(ADMISSIONS.name, key, value))
                 continue
             if isinstance(event, events.SignalReceived):
                 partition, offset = record.partition, record.offset
@@ -193,7 +225,9 @@ class AdmissionHost:
             return b""
 
     async def _recover(self, partition: int, first: Record) -> _Partition:
-        known = _Partition(KeyKeeper(self._log, partition))
+        ticks = TickKeeper(self._log, self._definitions, partition)
+        await ticks.begin(first.offset)
+        known = _Partition(KeyKeeper(self._log, partition), ticks)
         since = Instant(first.at - SECOND - CLOCKS_APART)
         begins = await known.keys.begins(first.at)
         for target in range(self._log.partitions(ADMISSIONS)):
@@ -235,7 +269,7 @@ def _collect(known: _Partition, partition: int, first_offset: int, record: Recor
         idempotency.evolve(known.keys.state, event)
         if isinstance(event, events.KeysRemembered):
             continue
-        if not isinstance(event, events.LifecycleHappened | events.SignalReceived):
+        if isinstance(event, _LIMITED):
             state = known.states.get(event.endpoint_id, admission.INITIAL)
             known.states[event.endpoint_id] = admission.evolve(state, event)
         if event.trigger_offset >= first_offset:
@@ -244,7 +278,7 @@ def _collect(known: _Partition, partition: int, first_offset: int, record: Recor
 
 def _admission(event: events.Event) -> NewRecord:
     assert isinstance(event, _DECISIONS)
-    if isinstance(event, events.LifecycleHappened | events.SignalReceived):
+    if isinstance(event, events.LifecycleHappened | events.SignalReceived | events.TickSkipped):
         key: str = event.instance_id
     else:
         key = getattr(event, "instance_id", None) or event.endpoint_id

@@ -13,6 +13,7 @@ from eventlog.definitions import Definitions
 from eventlog.log import EventLog, OffsetOutOfRange
 from processors import pipeline
 from processors.actions import World
+from processors.admission_host import Ticker
 from schemas.errors import Retryable
 from schemas.secrets import MasterKey
 
@@ -32,13 +33,19 @@ async def run(
     definitions: Definitions,
     master_key: MasterKey,
     world: World,
+    ticker: Ticker | None = None,
     ready: Callable[[], None] = lambda: None,
 ) -> None:
     """Run until cancelled. `ready` is called once every partition has been taken over."""
     failures = 0
     while True:
         stages = pipeline.stages(
-            log, blobs=blobs, definitions=definitions, master_key=master_key, world=world
+            log,
+            blobs=blobs,
+            definitions=definitions,
+            master_key=master_key,
+            world=world,
+            ticker=ticker,
         )
         try:
             await _run_stages(log, stages, ready)

@@ -272,7 +272,7 @@ class ExecutionHost:
 
     async def _begin(self, journal: _Journal, record: Record, event: events.Event) -> Run | None:
         state = journal.state
-        if isinstance(event, events.TriggerRefused):
+        if isinstance(event, events.TriggerRefused | events.TickSkipped):
             execution.note_decision(state, event.trigger_partition, event.trigger_offset)
             return None
         if not isinstance(event, events.ExecutionAdmitted):

@@ -14,6 +14,7 @@ from eventlog.definitions import Definitions
 from eventlog.log import EventLog, Record
 from processors import pipeline
 from processors.actions import World
+from processors.admission_host import Ticker
 from processors.faust_worker import BatchWorker, Callbacks, Partitions
 from schemas.errors import Retryable
 from schemas.secrets import MasterKey
@@ -32,6 +33,7 @@ async def run(
     definitions: Definitions,
     master_key: MasterKey,
     world: World,
+    ticker: Ticker | None = None,
     prefix: str = "",
     ready: Callable[[], None] = lambda: None,
 ) -> None:
@@ -39,7 +41,12 @@ async def run(
     failures = 0
     while True:
         stages = pipeline.stages(
-            log, blobs=blobs, definitions=definitions, master_key=master_key, world=world
+            log,
+            blobs=blobs,
+            definitions=definitions,
+            master_key=master_key,
+            world=world,
+            ticker=ticker,
         )
         try:
             await _run_stages(stages, bootstrap, prefix, ready)

@@ -18,7 +18,7 @@ from eventlog.blobs import Blobs
 from eventlog.definitions import Definitions
 from eventlog.log import EventLog, Record
 from processors.actions import World
-from processors.admission_host import AdmissionHost
+from processors.admission_host import AdmissionHost, Ticker
 from processors.execution_host import ExecutionHost
 from schemas.secrets import MasterKey
 from schemas.topics import Topic
@@ -40,11 +40,17 @@ class Stage(Protocol):
 
 
 def stages(
-    log: EventLog, *, blobs: Blobs, definitions: Definitions, master_key: MasterKey, world: World
+    log: EventLog,
+    *,
+    blobs: Blobs,
+    definitions: Definitions,
+    master_key: MasterKey,
+    world: World,
+    ticker: Ticker | None = None,
 ) -> list[Stage]:
-    """The stages in the order of the data."""
+    """The stages in the order of the data. `ticker` runs beside each partition of admission."""
     return [
-        AdmissionHost(log, blobs=blobs, definitions=definitions),
+        AdmissionHost(log, blobs=blobs, definitions=definitions, ticker=ticker),
         ExecutionHost(
             log,
             blobs=blobs,

@@ -1,0 +1,146 @@
+"""Schedules: says on `triggers` what has come due, for the partitions that this process owns.
+
+Takes in the definitions and a clock; gives out TickElapsed at the partition of the instance, and
+SchedulesFollowed behind them. What is due is the plan's affair (ingress.schedule_plan), that an
+instant counts once its readers' (schemas.followed): so nothing here has to be exact. Whoever owns
+admission's partition runs it; two at once do no harm.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from itertools import islice
+
+from eventlog import at_hand, followed
+from eventlog.definitions import Definitions
+from eventlog.log import Appended, EventLog, NewRecord
+from ingress.schedule_plan import Plan
+from schemas import events, topics
+from schemas.catalog import Instance, Mark
+from schemas.ids import InstanceId
+from schemas.instants import SECOND, Instant
+from schemas.topics import TRIGGERS
+
+SLEEP_S = 1.0
+"""So often at least the clock is looked at: it may have been set."""
+FOLLOWED_EVERY_S = 10
+"""So often it is said that all has been said, when there is nothing to say."""
+BATCH = 250
+IN_FLIGHT = 8
+"""So many batches at most are on their way to the log."""
+
+Clock = Callable[[], Instant]
+
+
+class Ticker:
+    """The schedules of one process; `follow` is run once for each partition that it owns."""
+
+    def __init__(self, log: EventLog, definitions: Definitions, clock: Clock) -> None:
+        self._log = log
+        self._definitions = definitions
+        self._clock = clock
+
+    async def follow(self, partition: int) -> None:
+        """Say what comes due in a partition, until cancelled. Raises LogUnavailable."""
+        following = await Following.begin(self._log, self._definitions, partition)
+        try:
+            while True:
+                now = self._clock()
+                await following.step(now)
+                await following.wait(self._clock())
+        finally:
+            following.end()
+
+
+class Following:
+    """One partition of `triggers` and the plan of its schedules."""
+
+    def __init__(self, log: EventLog, definitions: Definitions, partition: int, plan: Plan) -> None:
+        self._log = log
+        self._definitions = definitions
+        self._partition = partition
+        self._partitions = log.partitions(TRIGGERS)
+        self._changes: list[tuple[events.Event, Mark]] = []
+        self._changed = asyncio.Event()
+        self._in_flight: list[asyncio.Future[list[Appended]]] = []
+        self._said_at = Instant(0)
+        self._opening = [*filter(self._is_here, definitions.catalog.instances.values())]
+        self._unwatch = definitions.watch(self._note)
+        self.plan = plan
+
+    @classmethod
+    async def begin(cls, log: EventLog, definitions: Definitions, partition: int) -> "Following":
+        """Go on from what stands on the log."""
+        await definitions.read_to_end()
+        state = await followed.read_back(log, partition, change=definitions.next_offset)
+        return cls(log, definitions, partition, Plan(state))
+
+    def end(self) -> None:
+        self._unwatch()
+
+    async def step(self, now: Instant) -> None:
+        """Say all that has come due by `now`; return when it is durable."""
+        await self._definitions.read_to_end()
+        # Together, without a pause between: what the plan will know, and what it then has said.
+        change, changes, self._changes = self._definitions.next_offset, self._changes, []
+        self._changed.clear()
+        count = 0
+        while self._opening:
+            count += await self._say(self.plan.open(self._opening.pop()))
+            if len(self._opening) % BATCH == 0:
+                await asyncio.sleep(0)
+        for event, mark in changes:
+            count += await self._say(self.plan.change(event, mark))
+        count += await self._say(self.plan.elapse(now))
+        await self._settle(0)
+        await self._reschedule()
+        is_due = bool(self.plan) and abs(now - self._said_at) >= FOLLOWED_EVERY_S * SECOND
+        if count or changes or is_due:
+            await self._say_followed(change, now)
+
+    async def wait(self, now: Instant) -> None:
+        """Until something may have come due, or a change has been read."""
+        following = self.plan.next_at()
+        left_s = SLEEP_S if following is None else (following - now) / SECOND
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, min(left_s, SLEEP_S))):
+                await self._changed.wait()
+
+    async def _say(self, ticks: Iterator[events.TickElapsed]) -> int:
+        count = 0
+        while batch := [*islice(ticks, BATCH)]:
+            count += len(batch)
+            records = [self._record(tick.instance_id, tick) for tick in batch]
+            self._in_flight.append(asyncio.ensure_future(self._log.append(records)))
+            await self._settle(IN_FLIGHT)
+        return count
+
+    async def _reschedule(self) -> None:
+        more = True
+        while more:
+            more = self.plan.reschedule(BATCH)
+            await asyncio.sleep(0)
+
+    async def _settle(self, most: int) -> None:
+        while len(self._in_flight) > most:
+            await self._in_flight.pop(0)
+
+    async def _say_followed(self, change: int, now: Instant) -> None:
+        event = events.SchedulesFollowed(through=self.plan.said_through(), change=change)
+        await self._log.append([self._record("", event)])
+        self._said_at = now
+
+    def _record(self, key: str, event: events.Event) -> NewRecord:
+        return NewRecord(TRIGGERS.name, key, at_hand.encode([event]), self._partition)
+
+    def _note(self, event: events.Event, mark: Mark) -> None:
+        instance_id = getattr(event, "instance_id", None)
+        if instance_id is not None and self._owns(instance_id):
+            self._changes.append((event, mark))
+            self._changed.set()
+
+    def _is_here(self, instance: Instance) -> bool:
+        return self._owns(instance.deployed.instance_id)
+
+    def _owns(self, instance_id: InstanceId) -> bool:
+        return topics.partition_of(instance_id, self._partitions) == self._partition
