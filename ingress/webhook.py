@@ -198,7 +198,7 @@ class Webhooks:
         if flow is None:
             return False
         trigger = flow.steps[0]
-        return (trigger.component, trigger.action) in self._answering
+        return trigger.answers or (trigger.component, trigger.action) in self._answering
 
     async def _waits_on(self, call: _Call, decided: events.AdmissionDecided) -> bool:
         """Whether the flow that was found makes the caller wait for more than the decision."""

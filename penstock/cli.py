@@ -179,9 +179,13 @@ def export(
 @app.command()
 def validate(file: File, as_json: AsJson = False) -> None:
     """Check an integration file. Needs no server."""
+    import asyncio
+
+    from penstock import python_files
     from processors import registry
     from schemas import integration_file
 
+    asyncio.run(python_files.install_components())
     reading = _reading_of(file)
     unknown: list[str] = []
     if reading.definition is not None:

@@ -70,6 +70,8 @@ class Context:
     def __init__(self, about: Mapping[str, Any], ask: Ask, log: Log) -> None:
         self.execution_id: str = about["execution_id"]
         self.config: Mapping[str, Any] = Payload(about["config"])
+        self.branch: str | None = about.get("branch")
+        """The branch that a branching trigger chose."""
         self.log = Logger(log)
         self.random = random.Random(self.execution_id)
         """The same numbers in every run of this execution."""

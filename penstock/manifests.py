@@ -10,6 +10,7 @@ from typing import Any
 
 from penstock import sdk
 from penstock.sdk_inputs import Input
+from schemas.definitions import OWN
 
 
 class Undeclared(Exception):
@@ -37,7 +38,7 @@ def of_integration(found: Any) -> dict[str, Any]:
         "category": found.category,
         "requiredConfigVars": [_config_var(one) for one in found.config],
         "flows": [_flow(one, found) for one in found.flows],
-        "python": of_component(sdk.component(sdk.OWN, triggers=found.triggers)),
+        "python": of_component(sdk.component(OWN, triggers=found.triggers)),
     }
 
 
@@ -117,7 +118,7 @@ def _config_var(one: sdk.ConfigVar) -> dict[str, Any]:
 def _flow(flow: sdk.Flow, found: sdk.Integration) -> dict[str, Any]:
     start = flow.trigger
     own = {one.key for one in found.triggers}
-    if start.component == sdk.OWN and start.action not in own:
+    if start.component == OWN and start.action not in own:
         message = f"flow {flow.name!r}: list its trigger {start.action!r} in Integration(triggers=)"
         raise Undeclared(message, flow.line, f"integration.flows.{flow.name}")
     step: dict[str, Any] = {
@@ -126,6 +127,8 @@ def _flow(flow: sdk.Flow, found: sdk.Integration) -> dict[str, Any]:
         "action": {"key": start.action, "component": {"key": start.component}},
         "inputs": _given(start.inputs),
     }
+    if start.component == OWN:
+        step["answers"] = any(one.responds for one in found.triggers if one.key == start.action)
     if start.schedule is not None:
         step["schedule"] = dict(start.schedule)
     return {

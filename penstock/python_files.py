@@ -7,11 +7,13 @@ lines of that file. The file is run in a process of its own, with limits, and th
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import metadata
 from typing import Any
 
 import orjson
 
-from penstock import startup
+from penstock import sdk, startup
+from processors import python_components, registry
 from processors.python_processes import NotLoaded, PythonProcesses
 from schemas import integration_file
 from schemas.definitions import Definition
@@ -42,6 +44,12 @@ async def read(source: str) -> Reading:
     if reading.definition is None:
         return Reading(None, "", tuple(_placed(reading.problems, source, found)))
     return Reading(reading.definition, manifest, ())
+
+
+async def install_components() -> None:
+    """Let this process know what the installed packages publish, without running it here."""
+    if metadata.entry_points(group=sdk.COMPONENTS):
+        registry.install(await python_components.installed(startup.PYTHON_PROGRAM))
 
 
 def _placed(problems: tuple[Problem, ...], source: str, found: Mapping[str, Any]) -> list[Problem]:

@@ -26,7 +26,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from penstock import flow_context, flow_driver, python_loading, sdk
-from schemas.values import NotSerializable
+from schemas.values import NotSerializable, from_json
 
 if TYPE_CHECKING:
     from penstock.python_child import Frames
@@ -121,12 +121,13 @@ class _Job:
         if action is None:
             return {"error": f"{told['component']}/{told['key']} is not here"}
         context = sdk.StepContext(**told["context"])
+        inputs = from_json(told["inputs"], told["inputs_tagged"])
         if action.is_trigger:
-            payload = flow_context.Payload(told["payload"])
-            args: tuple[Any, ...] = (context, payload, flow_context.Payload(told["inputs"]))
+            payload = from_json(told["payload"], told["payload_tagged"])
+            args: tuple[Any, ...] = (context, *map(flow_context.Payload, (payload, inputs)))
             said = outcome_of(action.function, args, {}, context, of_trigger)
         else:
-            said = outcome_of(action.function, (context,), told["inputs"], context)
+            said = outcome_of(action.function, (context,), inputs, context)
         return {**said, "logs": self._printed.take()}
 
 
@@ -191,7 +192,7 @@ def of_trigger(result: Any) -> dict[str, Any]:
         "cross_flow": result.instance_state,
     }
     said["states"] = {scope: flow_context.plain(dict(given)) for scope, given in states.items()}
-    polling = None if result.polling is None else flow_context.plain(dict(result.polling))[0]
+    polling = None if result.polling is None else flow_context.plain(dict(result.polling))
     return {**said, "branch": result.branch, "no_changes": result.no_changes, "polling": polling}
 
 

@@ -13,6 +13,7 @@ from importlib import metadata
 from typing import Any
 
 from penstock import manifests, sdk
+from schemas.definitions import OWN
 
 PATH = "<integration>"
 """The name of an author's file in tracebacks."""
@@ -52,7 +53,7 @@ def _file(source: str) -> tuple[Loaded | None, dict[str, Any]]:
         message = f"the file does not run: {type(error).__name__}: {error}"
         return None, {"problems": [_problem(message, _line_of(error), "")]}
     loaded = Loaded(flows={flow.name: flow for flow in integration.flows})
-    loaded.add(sdk.component(sdk.OWN, triggers=integration.triggers))
+    loaded.add(sdk.component(OWN, triggers=integration.triggers))
     lines = {flow.name: flow.line for flow in integration.flows}
     return loaded, {"manifest": manifest, "lines": lines}
 

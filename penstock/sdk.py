@@ -9,9 +9,8 @@
 
     integration = Integration(name="Orders", flows=[order])
 
-What stands here only declares: it starts nothing and imports nothing but the standard library, so
-that a file that uses it can be looked at before it is run. The functions run in processes of their
-own, never in the server (processors.python_processes).
+What stands here only declares: it starts nothing and reads nothing. The functions run in processes
+of their own, never in the server (processors.python_processes).
 """
 
 import inspect
@@ -23,15 +22,12 @@ from typing import Any, TypeVar
 
 from penstock import sdk_inputs
 from penstock.sdk_inputs import Input
+from schemas.definitions import OWN
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 COMPONENTS = "penstock.components"
-INTEGRATIONS = "penstock.integrations"
-"""The groups of entry points under which packages publish what they have."""
-
-OWN = "this-file"
-"""The component whose actions and triggers a flow's own file declares."""
+"""The group of entry points under which packages publish components."""
 
 
 class StepFailed(Exception):

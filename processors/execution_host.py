@@ -8,7 +8,7 @@ A failed append is fatal for this host's state: whoever runs it begins again fro
 import asyncio
 import hashlib
 import logging
-from collections.abc import Awaitable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -21,12 +21,13 @@ from processors import (
     effects,
     execution,
     preprocess,
+    python_components,
     registry,
     replies,
     routing,
     suspensions,
 )
-from processors.actions import Change, World
+from processors.actions import Action, Change, World
 from processors.components import persist_data
 from processors.dead_letters import dead_letter
 from processors.flow_frames import Exchange, Heard, Suspend
@@ -105,6 +106,9 @@ class _Journal:
             waits.set()
 
 
+Find = Callable[[str, str], Action | None]
+
+
 class _Written(NamedTuple):
     """What a run has said: records of the journal, and what follows from them.
 
@@ -143,6 +147,8 @@ class ExecutionHost:
         self._shared = SharedState(log, self._journals, persist_data.perform_shared)
         self._world = replace(world, shared_state=self._shared.ask)
         self._owner = owner
+        self._own: dict[str, python_components.Actions] = {}
+        """By version: the triggers that a Python file declares itself."""
         self._room = asyncio.Semaphore(MAX_OPEN)
         self._configurations: dict[tuple[str, str, int], Configuration] = {}
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -339,7 +345,7 @@ class ExecutionHost:
             else payload(admitted, catalog, api_keys=configuration.api_keys, body=body),
             config=configuration.values,
             secrets=configuration.secrets,
-            find=registry.find,
+            find=self._find_in(published),
             read_state=lambda scope: execution.read_values(
                 journal.state, scope, execution.owner_of(scope, run.admitted)
             ),
@@ -353,13 +359,26 @@ class ExecutionHost:
             run.preprocessing = self._preprocessing(run, configuration, body, said)
         if isinstance(run, PythonRun) and not problem:
             session = journal.live.setdefault(admitted.execution_id, Session(self._world))
-            session.use(f"{admitted.integration_id}/{admitted.version}", published.definition)
+            key = f"{published.integration_id}/{published.version}"
+            session.use(key, published.definition)
         if problem:
             run.said.append(
                 events.ExecutionFailed(execution_id=admitted.execution_id, error=problem)
             )
             run.ended = True
         return run
+
+    def _find_in(self, published: events.IntegrationPublished) -> Find:
+        """How the steps of this version find their actions."""
+        if published.language == YAML:
+            return registry.find
+        key = f"{published.integration_id}/{published.version}"
+        if key not in self._own:
+            self._own[key] = python_components.own(published.manifest, key, published.definition)
+        own = self._own[key]
+        return lambda component, action: (
+            own.get((component, action)) or registry.find(component, action)
+        )
 
     def _preprocessing(
         self,

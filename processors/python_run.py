@@ -144,6 +144,7 @@ class PythonRun(Run):
             "now": self._told_at,
             "payload": payload,
             "tagged": tagged,
+            "branch": self._last.branch,
         }
         frame = {"do": "flow", "flow": self.flow.name, "about": about}
         return Exchange(send=(frame,), starts=True, until=self._turn_until)

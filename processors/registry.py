@@ -1,4 +1,4 @@
-"""Registry: every built-in action by its component and key; a table made of the component files."""
+"""Registry: every action by its component and key: the built-in ones, and those of packages."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -93,20 +93,29 @@ ACTIONS: Mapping[tuple[str, str], Action] = MappingProxyType(
     {(action.component, action.key): action for file in _FILES for action in file.ACTIONS}
 )
 
+_installed: dict[tuple[str, str], Action] = {}
+"""What packages publish; filled once, when the process starts."""
+
+
+def install(actions: Mapping[tuple[str, str], Action]) -> None:
+    """Know the actions of installed packages too. A built-in one is never replaced."""
+    _installed.update({key: action for key, action in actions.items() if key not in ACTIONS})
+
 
 def find(component: str, action: str) -> Action | None:
     """The action that a step names, None where there is none."""
-    return ACTIONS.get((component, action))
+    return ACTIONS.get((component, action)) or _installed.get((component, action))
 
 
 def known() -> Mapping[str, frozenset[str]]:
     """The keys of each component's actions."""
     keys: dict[str, set[str]] = defaultdict(set)
-    for component, action in ACTIONS:
+    for component, action in (*ACTIONS, *_installed):
         keys[component].add(action)
     return {component: frozenset(actions) for component, actions in keys.items()}
 
 
 def answering() -> frozenset[tuple[str, str]]:
     """The triggers that may answer their caller themselves."""
-    return frozenset(key for key, action in ACTIONS.items() if action.trigger.answers)
+    known = {**ACTIONS, **_installed}
+    return frozenset(key for key, action in known.items() if action.trigger.answers)

@@ -15,6 +15,9 @@ YAML = "yaml"
 PYTHON = "python"
 """The languages that an integration is written in."""
 
+OWN = "this-file"
+"""The component whose triggers a Python file declares itself."""
+
 _SEPARATORS = re.compile(r"[^0-9a-zA-Z]+")
 
 
@@ -139,6 +142,8 @@ class Step:
     branches: tuple[Branch, ...] = ()
     error_config: ErrorConfig = field(default_factory=ErrorConfig)
     schedule: Schedule | None = None
+    answers: bool = False
+    """Of a trigger that a Python file declares itself: it may answer its caller."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from schemas import integration_config, integration_flows, integration_routing, yaml_lines
-from schemas.definitions import Definition, Flow, Step
+from schemas.definitions import OWN, Definition, Flow, Step
 from schemas.integration_inputs import Names
 from schemas.yaml_places import Place, shown
 
@@ -52,6 +52,8 @@ def unknown_components(definition: Definition, known: Mapping[str, Collection[st
     """
     unknown = set()
     for step in _all_steps(definition):
+        if step.component == OWN:
+            continue
         if step.component not in known:
             unknown.add(step.component)
         elif step.action not in known[step.component]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from schemas import integration_inputs, integration_schedules, integration_settings
-from schemas.definitions import Branch, ErrorConfig, Flow, Step, reference_key
+from schemas.definitions import OWN, Branch, ErrorConfig, Flow, Step, reference_key
 from schemas.integration_inputs import Names, Seen, Use
 from schemas.yaml_places import Place, shown
 
@@ -105,6 +105,7 @@ def _step(place: Place, outline: _Outline, loops: tuple[str, ...]) -> Step | Non
         branches=_branches(place, outline, loops),
         error_config=_error_config(place),
         schedule=integration_schedules.read(schedule, names) if schedule else None,
+        answers=component == OWN and place.flag("answers"),
     )
 
 
