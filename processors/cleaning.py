@@ -18,7 +18,8 @@ from schemas.values import to_text as to_text
 _SHOWN = 200
 _INTEGER = re.compile(r"[+-]?\d+")
 _NUMERAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-_MAX_DIGITS = 300
+_MAX_DIGITS = 18
+_NESTED = 200
 _EMPTY: dict[Kind, Callable[[], Value]] = {
     Kind.TEXT: str,
     Kind.LIST: list,
@@ -35,6 +36,17 @@ class _Unfit(ValueError):
 def clean(action: Action, resolved: Mapping[str, Value]) -> dict[str, Value]:
     """Every declared input of `action`, coerced. Raises StepError with the input and its value."""
     return {declared.key: _clean_one(declared, resolved) for declared in action.inputs}
+
+
+def load_json(text: str | bytes) -> Value:
+    """The value of a JSON text that the log can hold. Raises ValueError."""
+    value = orjson.loads(text)
+    if len(text) > _NESTED:
+        try:
+            orjson.dumps([[[[[[[[value]]]]]]]])  # a value stands on the log within other values
+        except TypeError as error:
+            raise ValueError("it is nested too deep") from error
+    return value
 
 
 def to_number(value: Value) -> int | float:
@@ -80,7 +92,12 @@ def _shown(kind: Kind, value: Value) -> str:
 
 
 def _as_is(value: Value) -> Value:
-    return value
+    """A key-value list is an object, a value list a list."""
+    if not isinstance(value, list | tuple) or not any(isinstance(one, Pair) for one in value):
+        return value
+    if all(isinstance(one, Pair) for one in value):
+        return {one.name: one.value for one in value}
+    return [one.value if isinstance(one, Pair) else one for one in value]
 
 
 def _to_text(value: Value) -> str:
@@ -92,7 +109,7 @@ def _to_text(value: Value) -> str:
 
 def _numeral(text: str) -> int | float:
     if len(text) <= _MAX_DIGITS and _INTEGER.fullmatch(text):
-        return int(text)
+        return int(text)  # longer ones do not fit into 64 bits, which is what JSON holds
     number = float(text) if _NUMERAL.fullmatch(text) else math.inf
     if not math.isfinite(number):
         raise _Unfit("a number")
@@ -109,23 +126,27 @@ def _to_boolean(value: Value) -> bool:
 
 
 def _to_json(value: Value) -> Value:
+    return _as_is(_parsed(value))
+
+
+def _parsed(value: Value) -> Value:
     if not isinstance(value, str):
         return value
     try:
-        return orjson.loads(value)
-    except orjson.JSONDecodeError:
+        return load_json(value)
+    except ValueError:
         return value
 
 
 def _to_list(value: Value) -> list[Value]:
-    parsed = _to_json(value)
+    parsed = _parsed(value)
     if not isinstance(parsed, list | tuple) or isinstance(parsed, Pair):
         raise _Unfit("a list")
     return [entry.value if isinstance(entry, Pair) else entry for entry in parsed]
 
 
 def _to_pairs(value: Value) -> list[Pair]:
-    parsed = _to_json(value)
+    parsed = _parsed(value)
     if isinstance(parsed, Mapping):
         return [Pair(str(name), inner) for name, inner in parsed.items()]
     if not isinstance(parsed, list | tuple) or isinstance(parsed, Pair):
@@ -149,7 +170,7 @@ def _to_conditions(value: Value) -> list[Pair]:
 
 
 def _to_connection(value: Value) -> dict[str, Value]:
-    parsed = _to_json(value)
+    parsed = _parsed(value)
     if not isinstance(parsed, Mapping):
         raise _Unfit("a connection with fields")
     return dict(parsed)

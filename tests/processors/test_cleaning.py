@@ -184,3 +184,22 @@ def test_any_value_is_either_coerced_or_a_step_error(kind: Kind, value: Value) -
         return
     if kind is not Kind.JSON:
         assert of(kind, once) == once or once != once
+
+
+@pytest.mark.parametrize("kind", [Kind.ANY, Kind.JSON])
+def test_a_key_value_list_is_an_object_and_a_value_list_a_list(kind: Kind) -> None:
+    assert of(kind, [Pair("a", 1), Pair("b", [2])]) == {"a": 1, "b": [2]}
+    assert of(kind, [1, Pair("a", 2)]) == [1, 2]
+    assert of(kind, [1, [2]]) == [1, [2]]
+
+
+def test_numerals_beyond_64_bits_are_numbers_that_json_has() -> None:
+    assert of(Kind.NUMBER, "9" * 18) == int("9" * 18)
+    assert of(Kind.NUMBER, "9" * 30) == pytest.approx(1e30)
+    assert isinstance(of(Kind.NUMBER, "9" * 30), float)
+
+
+def test_json_that_is_nested_too_deep_for_the_log_stays_a_text() -> None:
+    deep = "[" * 900 + "]" * 900
+    assert of(Kind.JSON, deep) == deep
+    assert of(Kind.JSON, "[" * 200 + "]" * 200) != "[" * 200 + "]" * 200

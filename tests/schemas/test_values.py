@@ -93,3 +93,11 @@ def test_what_cannot_be_shown_as_json_is_not_serializable() -> None:
 @given(nested(SCALARS))
 def test_what_people_get_is_the_value_as_json(value: Any) -> None:
     assert orjson.loads(values.dump(value)) == value
+
+
+def test_a_value_nested_deeper_than_python_follows_is_refused_by_name() -> None:
+    value: values.Value = []
+    for _ in range(2_000):
+        value = [value]
+    with pytest.raises(values.NotSerializable, match="nested too deep"):
+        values.to_json(value)
