@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, urlencode
 import orjson
 
 from processors.actions import Input, Kind, Runs
+from processors.cleaning import load_json
 from processors.components import computed
 from processors.components.files import inside, text_of
 from processors.components.numbers import number_of, tidy
@@ -67,8 +68,8 @@ def json_of(declared: Input, value: Value) -> Value:
     if not isinstance(content, str | bytes | bytearray):
         return content
     try:
-        return orjson.loads(text_of(declared, content).removeprefix("\ufeff"))
-    except orjson.JSONDecodeError as error:
+        return load_json(text_of(declared, content).removeprefix("\ufeff"))
+    except ValueError as error:
         raise unfit(declared, f"JSON ({error})", to_text(content)) from error
 
 
@@ -92,8 +93,8 @@ def _from_binary(given: _Given) -> Value:
         return content
     text = text_of(VALUE, content)
     try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
+        return load_json(text)
+    except ValueError:
         return text
 
 
@@ -109,8 +110,8 @@ def _from_lines(given: _Given) -> Value:
     for number, line in enumerate(text_of(_LINES, given["data"]).split("\n"), start=1):
         if line.strip():
             try:
-                values.append(orjson.loads(line))
-            except orjson.JSONDecodeError as error:
+                values.append(load_json(line))
+            except ValueError as error:
                 raise unfit(_LINES, f"JSON in line {number} ({error})", line) from error
     return values
 

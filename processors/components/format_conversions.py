@@ -6,15 +6,13 @@ Large texts are read and written in a computing process, so that others keep the
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import orjson
-
 from processors.actions import Action, Context, Input, Kind, Outcome, Runs, StepError, World
+from processors.cleaning import load_json
 from processors.components.change_data_format import COMPONENT, TEXTS, VALUE, json_text
 from processors.components.computing import compute_by_size
 from processors.components.files import MAX_BYTES, inside, text_of
 from processors.components.refusals import unfit
 from processors.formats import csv_rows, xml_tree, yaml_text
-from processors.formats.errors import Unfit
 from schemas.values import NotSerializable, Value, dump
 
 _Given = Mapping[str, Any]
@@ -78,7 +76,7 @@ _READ: Mapping[str, Callable[[str, _Given], Value]] = {
     "XML": lambda text, options: xml_tree.parse(text, numbers=not options["numbersAsStrings"]),
     "CSV": _rows,
     "YAML": lambda text, _: yaml_text.parse(text),
-    "JSON": lambda text, _: orjson.loads(text),
+    "JSON": lambda text, _: load_json(text),
 }
 _WRITE: Mapping[str, Callable[[Value], Value]] = {
     "XML": xml_tree.write,
@@ -100,7 +98,7 @@ def convert(given: Value) -> Value:
         if given["source"]:
             value = _READ[given["source"]](given["text"], given["options"])
         return _WRITE[given["target"]](value)
-    except (Unfit, orjson.JSONDecodeError) as error:
+    except ValueError as error:
         raise StepError(f"Data (data) is not {given['told']}: {error}") from error
 
 

@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+import orjson
+
 from processors.actions import Input, Kind, Runs
 from processors.components import computed
 from processors.components.files import bytes_of
 from processors.components.refusals import unfit
 from schemas.instants import Instant, to_iso
-from schemas.values import Value
+from schemas.values import NotSerializable, Value, to_json
 
 _DATA = Input(
     key="data",
@@ -52,7 +54,12 @@ def _decode(given: Mapping[str, Any]) -> Value:
     except (ValueError, msgpack.UnpackException) as error:
         told = f"a MessagePack message ({error or type(error).__name__})"
         raise unfit(_MESSAGE, told, message) from error
-    return _plain(value)
+    plain = _plain(value)
+    try:
+        orjson.dumps([[[[[[[[to_json(plain)]]]]]]]])
+    except (NotSerializable, TypeError) as error:
+        raise unfit(_MESSAGE, f"a message of values that JSON has ({error})", message) from error
+    return plain
 
 
 def _plain(value: Value) -> Value:
