@@ -33,8 +33,11 @@ def to_json(value: Value) -> tuple[Any, bool]:
         # Far cheaper than looking for bytes in Python, and most values hold none.
         orjson.dumps(value)
     except TypeError:
-        if _has_bytes(value):
-            return _tag(value, ""), True
+        try:
+            if _has_bytes(value):
+                return _tag(value, ""), True
+        except RecursionError as error:
+            raise NotSerializable("the value is nested too deep") from error
     return value, False
 
 
