@@ -9,10 +9,11 @@ moved under it, by a rebuild or by another projector, it reads on from what is s
 import asyncio
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
 from eventlog.log import OffsetOutOfRange, ReadableLog, Record
+from projections import reading
+from projections.reading import Part, Reader
 from projections.rows import Changes
 from projections.store import Move, Partition, PositionMoved, Stored, Views
 from projections.views import TOPICS, State, fold
@@ -22,10 +23,6 @@ from schemas.topics import Topic
 _logger = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
-MAX_RECORDS = 1_000
-"""The most records of one read; a batch is at most two reads of each partition."""
-READ_BYTES = 4 * 1024 * 1024
-"""About what one read should bring: of large records it asks for fewer at a time."""
 BATCH_EVERY_S = 0.05
 """Under load a batch begins at most this often, so that one transaction carries many records."""
 READ_WAIT_S = 30.0
@@ -37,31 +34,6 @@ BACK_OFF_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 Progress = Callable[[int, int], None]
 """Told how many offsets are done, of how many."""
-
-
-@dataclass(slots=True, eq=False)
-class _Reader:
-    """Where one partition stands: `stored` in the views, and what is read next."""
-
-    topic: Topic
-    partition: Partition
-    stored: Stored
-    next_offset: int
-    max_records: int = MAX_RECORDS // 10
-
-    def note(self, records: Sequence[Record]) -> None:
-        """Go on behind `records`, and size the next read by them."""
-        self.next_offset = records[-1].offset + 1
-        average_bytes = sum(len(record.value) for record in records) // len(records) + 1
-        self.max_records = max(1, min(MAX_RECORDS, READ_BYTES // average_bytes))
-
-
-class Part(NamedTuple):
-    """What a batch takes from one partition."""
-
-    partition: Partition
-    stored: Stored
-    records: Sequence[Record]
 
 
 class Projector:
@@ -117,8 +89,8 @@ class Projector:
         }
         try:
             while reads:
-                parts = await self._gather(reads, targets)
-                if parts:
+                await self._gather(reads, targets)
+                if parts := reading.ready(readers):
                     await self._project(parts, readers)
                 elif targets is None:
                     await self._check(readers)
@@ -131,34 +103,52 @@ class Projector:
 
     async def _gather(
         self,
-        reads: dict[_Reader, "asyncio.Task[list[Record]]"],
+        reads: dict[Reader, "asyncio.Task[list[Record]]"],
         targets: dict[Partition, int] | None,
-    ) -> list[Part]:
-        """What there is in all partitions once there is something in one; renews the reads."""
+    ) -> None:
+        """Hold what there is in all partitions once there is something in one; renew the reads."""
+        wait_s = BATCH_EVERY_S if any(reader.held for reader in reads) else CHECK_EVERY_S
         done, _ = await asyncio.wait(
             reads.values(),
-            timeout=CHECK_EVERY_S if targets is None else None,
+            timeout=wait_s if targets is None else None,
             return_when=asyncio.FIRST_COMPLETED,
         )
-        if done and targets is None:
+        if not done:
+            return
+        if targets is None:
             await self._pace()
-        parts = []
-        for reader, task in [*reads.items()]:
-            if not task.done():
+        # Effects first: the cause of whatever has been read stands on the log, to be read now.
+        for reader in reversed([*reads]):
+            if reader.is_full or not await self._has_news(reader, reads):
                 continue
-            records = task.result()
-            if records and len(records) < reader.max_records:
-                records = records + await self._read(reader, wait_s=0.0)
-            if records:
-                parts.append(Part(reader.partition, reader.stored, records))
-            if _is_done(reader, targets) or (targets is not None and not records):
+            first = records = await reads[reader]
+            while records:
+                reader.held += records
+                records = [] if reader.is_full else await self._read(reader, wait_s=0.0)
+            if _is_done(reader, targets) or (targets is not None and not first):
                 del reads[reader]
+                reader.is_behind = False
             else:
                 reads[reader] = self._reading(reader, targets)
-        return parts
+                reader.is_behind = reader.is_full
+
+    async def _has_news(
+        self, reader: Reader, reads: dict[Reader, "asyncio.Task[list[Record]]"]
+    ) -> bool:
+        """Whether its read brings something now; one that waits at the end of a partition for
+        more may have been woken and be on its way.
+        """
+        if reads[reader].done():
+            return True
+        if reader.topic is TOPICS[-1]:
+            return False
+        marks = await self._log.marks(reader.topic, reader.partition.number)
+        if marks.high > reader.next_offset:
+            await asyncio.wait([reads[reader]], timeout=LAST_WAIT_S)
+        return reads[reader].done()
 
     def _reading(
-        self, reader: _Reader, targets: dict[Partition, int] | None
+        self, reader: Reader, targets: dict[Partition, int] | None
     ) -> "asyncio.Task[list[Record]]":
         wait_s = READ_WAIT_S if targets is None else LAST_WAIT_S
         return asyncio.create_task(self._read(reader, wait_s=wait_s))
@@ -168,7 +158,7 @@ class Projector:
         await asyncio.sleep(max(0.0, self._next_batch_at - clock()))
         self._next_batch_at = clock() + BATCH_EVERY_S
 
-    async def _read(self, reader: _Reader, *, wait_s: float) -> list[Record]:
+    async def _read(self, reader: Reader, *, wait_s: float) -> list[Record]:
         """The next records of a partition; the oldest there are where retention has overtaken."""
         while True:
             try:
@@ -187,7 +177,7 @@ class Projector:
                 reader.note(records)
             return records
 
-    async def _project(self, parts: list[Part], readers: Sequence[_Reader]) -> None:
+    async def _project(self, parts: list[Part], readers: Sequence[Reader]) -> None:
         done = await _in_thread(lambda: project(self._views, parts))
         by_partition = {reader.partition: reader for reader in readers}
         for partition, stored in done.stored.items():
@@ -198,15 +188,15 @@ class Projector:
             _logger.info("the views follow again", extra={"action": "follow"})
         self.failures = 0
 
-    async def _readers(self) -> list[_Reader]:
+    async def _readers(self) -> list[Reader]:
         positions = await _in_thread(self._views.positions)
         readers = []
         for topic, partition in self._partitions():
             stored = positions.get(partition, Stored(0, State()))
-            readers.append(_Reader(topic, partition, stored, stored.offset))
+            readers.append(Reader(topic, partition, stored, stored.offset))
         return readers
 
-    async def _check(self, readers: Sequence[_Reader]) -> None:
+    async def _check(self, readers: Sequence[Reader]) -> None:
         """Raise PositionMoved if the stored positions are no longer ours."""
         positions = await _in_thread(self._views.positions)
         for reader in readers:
@@ -215,9 +205,10 @@ class Projector:
                 raise PositionMoved(f"{reader.partition.topic}/{reader.partition.number} was reset")
 
     async def _high_marks(self) -> dict[Partition, int]:
+        """Effects first, so that the causes of all that is below them are below them too."""
         return {
             partition: (await self._log.marks(topic, partition.number)).high
-            for topic, partition in self._partitions()
+            for topic, partition in reversed([*self._partitions()])
         }
 
     def _partitions(self) -> Iterator[tuple[Topic, Partition]]:
@@ -291,7 +282,7 @@ def _halves(parts: Sequence[Part]) -> tuple[list[Part], list[Part]]:
     )
 
 
-def _is_done(reader: _Reader, targets: dict[Partition, int] | None) -> bool:
+def _is_done(reader: Reader, targets: dict[Partition, int] | None) -> bool:
     return targets is not None and reader.next_offset >= targets[reader.partition]
 
 

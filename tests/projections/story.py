@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from eventlog.log import Record
 from projections import projector, tables
-from projections.projector import Part
+from projections.reading import Part
 from projections.store import Partition, Stored, Views
 from projections.views import State
 from schemas import codec, events, ids

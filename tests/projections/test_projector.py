@@ -8,10 +8,11 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
+from sqlalchemy import func, select
 
 from eventlog.log import NewRecord
 from eventlog.sqlite import SqliteLog
-from projections import queries
+from projections import queries, tables
 from projections.projector import Projector, rebuild, rebuild_here
 from projections.store import Partition, Views
 from schemas import codec, events
@@ -181,3 +182,26 @@ async def test_the_lag_is_what_has_not_been_read(log: SqliteLog, views: Views) -
     } >= {("admissions", 1), ("executions", 2)}
     assert [at["lag"] for at in caught_up["projections"]] == [0] * 6
     assert views.positions()[Partition("executions", partition)].offset == 2
+
+
+async def test_an_execution_is_never_shown_without_its_admission(
+    log: SqliteLog, views: Views
+) -> None:
+    """Also where what led to it fills more reads than what it did."""
+    appending = [
+        log.append([NewRecord(topic, story.INSTANCE, codec.encode([event]), 0)])
+        for number in range(1_000)
+        for topic, event in (
+            ("admissions", story.admitted(number)),
+            ("admissions", story.refused(number)),
+            ("admissions", story.refused(number)),
+            ("executions", story.completed(number)),
+        )
+    ]
+    await asyncio.gather(*appending)
+    bare = select(func.count()).where(tables.EXECUTIONS.c.received_at.is_(None))
+    seen: list[int] = []
+    await Projector(log, views).catch_up(lambda *_: seen.append(views.rows(bare)[0][0]))
+    assert len(seen) > 1
+    assert set(seen) == {0}
+    assert set(statuses(views)) == {"succeeded"}
