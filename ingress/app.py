@@ -19,7 +19,7 @@ from starlette.exceptions import HTTPException
 from eventlog.blobs import Blobs
 from eventlog.definitions import Definitions
 from eventlog.log import EventLog, LogUnavailable
-from ingress import answers, api, changes, exporting, requests, results
+from ingress import answers, api, changes, exporting, repeats, requests, results
 from ingress.answers import Message, Receive, Scope, Send
 from ingress.requests import TRIGGER
 from ingress.results import Results
@@ -129,6 +129,7 @@ def application(
     hooks: changes.Hooks | None = None,
     answering: Collection[tuple[str, str]] = (),
     routers: Sequence[APIRouter] = (),
+    find_end: repeats.FindEnd = repeats.unknown_end,
     decision_s: float = DECISION_S,
     result_s: float = RESULT_S,
 ) -> Application:
@@ -144,6 +145,7 @@ def application(
         public_url=public_url,
         max_body_bytes=max_body_bytes,
         answering=answering,
+        find_end=find_end,
         decision_s=decision_s,
         result_s=result_s,
     )

@@ -18,7 +18,7 @@ from eventlog.blobs import Blobs
 from eventlog.definitions import Definitions
 from eventlog.limits import MAX_VALUE_BYTES
 from eventlog.log import EventLog, NewRecord
-from ingress import answers, decisions, intake, methods, requests, targets, triggers
+from ingress import answers, decisions, intake, methods, repeats, requests, targets, triggers
 from ingress.answers import Answer, Disconnected, Receive, Scope, Send
 from ingress.refreshing import Refresh
 from ingress.refused_calls import NOWHERE, RefusedCalls
@@ -59,6 +59,8 @@ class _Call:
     target: Target
     synchronous: bool
     by_flow: bool
+    key: str = ""
+    fingerprint: str = ""
 
 
 class Webhooks:
@@ -76,10 +78,13 @@ class Webhooks:
         public_url: str,
         max_body_bytes: int,
         answering: Collection[tuple[str, str]] = (),
+        find_end: repeats.FindEnd = repeats.unknown_end,
         decision_s: float = DECISION_S,
         result_s: float = RESULT_S,
     ) -> None:
         self._log = log
+        self._blobs = blobs
+        self._find_end = find_end
         self._bodies = intake.Bodies(blobs, max_bytes=max_body_bytes)
         self._definitions = definitions
         self._node = node
@@ -139,7 +144,8 @@ class Webhooks:
         if target.is_flooded(self._now()):
             self._refused.note(endpoint_id, Reason.RATE_LIMITED.value, scope)
             return decisions.throttled(address.endpoint, target.deployed.rate_limit, None)
-        call = _Call(scope, receive, address.endpoint, target, *_waits(scope, target))
+        key = repeats.key_of(scope)
+        call = _Call(scope, receive, address.endpoint, target, *_waits(scope, target), key=key)
         return await self._accept(call, endpoint_id, address.path)
 
     def _target(self, endpoint_id: EndpointId) -> Target | None:
@@ -174,6 +180,10 @@ class Webhooks:
             if challenge is not None:
                 return Answer(200, challenge.encode(), answers.TEXT)
         request = requests.request_of(call.scope, path, content_type, body)
+        if call.key:
+            call = replace(
+                call, fingerprint=await repeats.fingerprint(call.scope, path, body, self._blobs)
+            )
         # Registered before the append: the reply may be there before the append returns.
         waits = call.synchronous or self._is_answered(call.target.flow)
         ticket = self._node.expect(for_result=waits)
@@ -202,10 +212,12 @@ class Webhooks:
 
     async def _waits_on(self, call: _Call, decided: events.AdmissionDecided) -> bool:
         """Whether the flow that was found makes the caller wait for more than the decision."""
+        if decided.reason is not None:
+            return False
         if decided.synchronous:
             return True
         found = decided.instance_id
-        if decided.reason is not None or call.target.flow is not None or found is None:
+        if call.target.flow is not None or found is None:
             return False
         deployed = await self._deployed(found)
         return self._is_answered(self._definition(deployed).flow(decided.flow))
@@ -222,6 +234,8 @@ class Webhooks:
             invoke_url=requests.url_of(call.scope, self._public_url),
             by_flow=call.by_flow,
             api_key_hash=targets.key_hash(call.scope) if call.target.flow is None else "",
+            idempotency_key=call.key,
+            fingerprint=call.fingerprint,
         )
         return at_hand.encode([received])
 
@@ -248,6 +262,8 @@ class Webhooks:
                 )
             case events.AdmissionDecided(reason=None):
                 return decisions.of_accepted(await self._accepted(call, reply), execution_id)
+            case events.AdmissionDecided(reason=Reason.REPEATED):
+                return await self._repeated(call, reply)
             case events.AdmissionDecided(limit=limit) if reply.reason is not None:
                 limit = limit or call.target.deployed.rate_limit
                 return decisions.of_refusal(reply, call.endpoint, limit)
@@ -259,6 +275,16 @@ class Webhooks:
                 raise AssertionError("both kinds of a decision are above")
             case _:
                 assert_never(reply)
+
+    async def _repeated(self, call: _Call, decided: events.AdmissionDecided) -> Answer:
+        """What the first request with this key was answered, as far as that is known now."""
+        first = decided.execution_id
+        if call.synchronous or decided.synchronous:
+            found = await repeats.end_of(first, self._log, self._find_end)
+            answer = found if isinstance(found, Answer) else await self._result(call, found)
+        else:
+            answer = decisions.of_accepted(await self._accepted(call, decided), first)
+        return replace(answer, headers=(*answer.headers, repeats.REPLAYED))
 
     async def _accepted(self, call: _Call, decided: events.AdmissionDecided) -> Accepted:
         """The answer that the flow of the endpoint, or else the one that was found, gives."""

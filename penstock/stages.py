@@ -31,6 +31,7 @@ from schemas.instants import Instant
 from schemas.settings import Settings
 
 if TYPE_CHECKING:
+    from ingress import repeats
     from ingress.signals import Find
     from processors.actions import World
     from projections.store import Views
@@ -162,6 +163,7 @@ def ingress(parts: Parts, views: "Views", listener: socket.socket) -> Stage:
                 known=registry.known(),
                 read_python=python_files.read,
                 answering=registry.answering(),
+                find_end=_end_finder(views),
                 hooks=hooks.Hooks(
                     parts.log, find=registry.find, master_key=parts.master_key, world=world
                 ),
@@ -184,6 +186,17 @@ def _finder(views: "Views") -> "Find":
     async def find(execution_id: ExecutionId) -> Found | None:
         found = await asyncio.to_thread(queries.whereabouts, views, execution_id)
         return Found(InstanceId(found[0]), found[1]) if found is not None else None
+
+    return find
+
+
+def _end_finder(views: "Views") -> "repeats.FindEnd":
+    async def find(execution_id: ExecutionId) -> "repeats.Place | None":
+        from ingress import repeats
+        from projections import queries
+
+        found = await asyncio.to_thread(queries.place_of_end, views, execution_id)
+        return None if found is None else repeats.Place(*found)
 
     return find
 

@@ -78,6 +78,14 @@ def show_execution(views: Views, execution_id: str) -> shapes.Execution:
     raise _unknown(execution_id)
 
 
+def place_of_end(views: Views, execution_id: str) -> tuple[int, int] | None:
+    """Partition and offset of the last event of an execution (UUID); None where it has no end."""
+    known = select(_EXECUTION.ended_partition, _EXECUTION.ended_offset)
+    for row in views.rows(known.where(_EXECUTION.id == execution_id)):
+        return None if row.ended_offset is None else (row.ended_partition, row.ended_offset)
+    return None
+
+
 def logs(
     views: Views, execution_id: str, *, limit: int = LARGEST_LOG_PAGE, after: str | None = None
 ) -> shapes.LogLines:

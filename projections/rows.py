@@ -56,6 +56,8 @@ class ExecutionRow:
     ended_at: int | None = None
     error: str | None = None
     error_step: str | None = None
+    ended_partition: int | None = None
+    ended_offset: int | None = None
     preprocess_flow: str | None = None
     preprocess_version: int | None = None
     invoked_by: str | None = None

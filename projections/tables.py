@@ -109,6 +109,8 @@ EXECUTIONS = Table(
     _number("ended_at"),
     _text("error"),
     _text("error_step"),
+    _number("ended_partition"),
+    _number("ended_offset"),
     _text("preprocess_flow"),
     _number("preprocess_version"),
     _text("invoked_by"),

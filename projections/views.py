@@ -203,6 +203,8 @@ def _fold_executions(
         apply = _APPLY.get(type(event))
         if apply is not None:
             apply(event, record.at, position, changes)
+        if isinstance(event, events.ExecutionCompleted | events.ExecutionFailed):
+            _ended_there(changes.execution(event.execution_id), record)
 
 
 def _started(event: events.ExecutionStarted, at: int, position: int, changes: Changes) -> None:
@@ -243,6 +245,11 @@ def _ended(
     else:
         row.status = Status.SUCCEEDED
         row.result_type = event.result_type
+
+
+def _ended_there(row: ExecutionRow, record: Record) -> None:
+    if row.ended_offset is None:
+        row.ended_partition, row.ended_offset = record.partition, record.offset
 
 
 def _scheduled(event: events.StepScheduled, at: int, position: int, changes: Changes) -> None:
