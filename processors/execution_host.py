@@ -8,6 +8,7 @@ A failed append is fatal for this host's state: whoever runs it begins again fro
 import asyncio
 import hashlib
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
@@ -62,6 +63,9 @@ CHECKPOINT_RECORDS = 5_000
 
 MAX_OPEN = 2_000
 """So many executions wait for the world at once; then the partition waits."""
+
+MAX_BEHIND = 8
+"""By so many records an execution may run ahead of the log; then it waits."""
 
 LARGE_BYTES = 256 * 1024
 """Records above this size leave their large results in the blob store."""
@@ -428,6 +432,7 @@ class ExecutionHost:
         self, journal: _Journal, run: Run, effect: Effect | None, session: Session | None
     ) -> None:
         """Do what the run asks for, until it has ended or is suspended."""
+        behind: deque[asyncio.Future[None]] = deque()
         while effect is not None:
             if isinstance(effect, Suspend) and await self._suspend(journal, run, effect, session):
                 return
@@ -439,7 +444,10 @@ class ExecutionHost:
             if touched or effect is None or _is_durable_before(effect):
                 await self._append(journal, run)
             elif run.said and not (isinstance(effect, Exchange) and effect.holds):
-                self._watch(asyncio.ensure_future(self._append(journal, run)))
+                behind.append(asyncio.ensure_future(await self._begun(journal, run)))
+                self._watch(behind[-1])
+                if len(behind) > MAX_BEHIND:
+                    await behind.popleft()
 
     async def _suspend(
         self, journal: _Journal, run: Run, wait: Suspend, session: Session | None
@@ -536,11 +544,30 @@ class ExecutionHost:
 
     async def _append(self, journal: _Journal, run: Run) -> None:
         """Append what `run` has said; once that is durable, answer its caller if it has ended."""
+        await (await self._begun(journal, run))
+
+    async def _begun(self, journal: _Journal, run: Run) -> Awaitable[None]:
+        """Append what `run` has said: on return it has its place, before all that follows.
+
+        What is returned does the rest, once it is durable.
+        """
         written = await self._records(journal, run)
-        records = written.records
+        appending = None
+        if written.records:
+            appending = self._log.append(written.records + written.onward)
+        return self._settled(journal, run, written, appending)
+
+    async def _settled(
+        self,
+        journal: _Journal,
+        run: Run,
+        written: _Written,
+        appending: Awaitable[list[Appended]] | None,
+    ) -> None:
         offset = -1
-        if records:
-            appended = await self._log.append(records + written.onward)
+        if appending is not None:
+            records = written.records
+            appended = await appending
             offset = appended[len(records) - 1].offset
             self._note(journal, offset, len(records))
         answers = self._answers(journal, run, written, offset)

@@ -42,7 +42,7 @@ from schemas.definitions import Flow, Step
 from schemas.events import ResultType, Scope
 from schemas.instants import SECOND, Instant
 from schemas.secrets import hide
-from schemas.values import NotSerializable, Value, from_json, to_json
+from schemas.values import NotSerializable, Value, dump, from_json, to_json
 
 EVENTS_BETWEEN_PAUSES = 200
 MAX_LOG_CHARACTERS = 4096
@@ -55,6 +55,10 @@ MAX_PAST = 10_000
 """An execution with more recorded events than this waits in memory."""
 
 MAX_ITERATIONS = 1_000_000
+MAX_LOOP_BYTES = 128 * 1024 * 1024
+"""The result of a loop, a list of its last step's results, is held and kept whole."""
+
+RESULTS_BETWEEN_MEASURES = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,9 +312,10 @@ class Run:
             self._answer_from(known.succeeded, step)
             return _Signal.GO_ON
         gathered: list[Value] = []
+        held_bytes, within = 0, _keys_within(step)
         prefix = f"{loop_path}.{step.key}" if loop_path else step.key
         for index, (item, position) in enumerate(iterations):
-            self._forget(step)
+            self._forget(within)
             self._results[step.key] = {"currentItem": item, "index": position}
             self._last = Outcome()
             signal = yield from self._steps(step.steps, f"{prefix}[{index}]")
@@ -319,16 +324,21 @@ class Run:
             if signal is _Signal.BREAK:
                 break
             gathered.append(self._last.result)
+            if len(gathered) % RESULTS_BETWEEN_MEASURES == 0:
+                held_bytes += _size_bytes(gathered[-RESULTS_BETWEEN_MEASURES:])
+                if held_bytes > MAX_LOOP_BYTES:
+                    raise _FlowFailed(self._name(step), _too_much(step, len(gathered)))
+            self._since_pause += 1
             if self._since_pause >= EVENTS_BETWEEN_PAUSES:
                 self._since_pause = 0
                 yield Pause()
-        self._forget(step)
+        self._forget(within)
         self._given = given
         self._succeed(step, loop_path, Outcome(result=gathered), 1, None)
         return _Signal.GO_ON
 
-    def _forget(self, step: Step) -> None:
-        for key in _keys_within(step):
+    def _forget(self, keys: Sequence[str]) -> None:
+        for key in keys:
             self._results.pop(key, None)
 
     def _step(self, step: Step, loop_path: str) -> Generator[Effect, Performed | None, Outcome]:
@@ -693,3 +703,17 @@ def _keys_within(step: Step) -> list[str]:
         keys.append(inner.key)
         keys.extend(_keys_within(inner))
     return keys
+
+
+def _size_bytes(results: Sequence[Value]) -> int:
+    try:
+        return len(dump(results))
+    except NotSerializable:
+        return 0  # what cannot be written at all fails where it is written
+
+
+def _too_much(step: Step, count: int) -> str:
+    return (
+        f"step {step.name!r}: the results of its first {count} iterations take more than"
+        f" {MAX_LOOP_BYTES} bytes"
+    )
