@@ -54,6 +54,7 @@ class Open:
     admission_offset: int
     said: list[events.Event] = field(default_factory=list)
     invoked_by: ExecutionId | None = None
+    invoked: set[ExecutionId] = field(default_factory=set)
     running: set[ExecutionId] = field(default_factory=set)
     """What it has invoked and has not come to an end."""
     failures: int = 0
@@ -205,6 +206,7 @@ def invoke(state: State, offset: int, event: events.FlowInvoked) -> None:
     state.invoked[event.execution_id] = Invoked(offset, event)
     invoker = state.open.get(event.invoked_by)
     if invoker is not None:
+        invoker.invoked.add(event.execution_id)
         invoker.running.add(event.execution_id)
 
 

@@ -35,6 +35,7 @@ from processors.flow_frames import Exchange, Heard, Suspend
 from processors.interpreter import (
     MAX_PAST,
     Effect,
+    Gather,
     Perform,
     Performed,
     Run,
@@ -72,6 +73,7 @@ LARGE_BYTES = 256 * 1024
 
 LARGE_RESULT_BYTES = 32 * 1024
 EVENTS_IN_RECORD = 500
+_BLOB = "$blob"
 CARRIED_IN_RECORD = 200
 
 _logger = logging.getLogger(__name__)
@@ -357,6 +359,8 @@ class ExecutionHost:
             owner_of=lambda scope: execution.owner_of(scope, run.admitted),
             now=now,
             recorded=record_of(said),
+            has_invoked=lambda invoked: invoked in _open(journal, run).invoked,
+            failures=lambda: _open(journal, run).failures,
         )
         run.past += said
         if admitted.preprocess is not None:
@@ -436,6 +440,10 @@ class ExecutionHost:
         while effect is not None:
             if isinstance(effect, Suspend) and await self._suspend(journal, run, effect, session):
                 return
+            if isinstance(effect, Gather):
+                # In a task of its own: who waits here leaves its room to those it waits for.
+                self._in_task(journal, self._gather(journal, run, effect))
+                return
             touched = isinstance(effect, Perform) and effect.action.touches_world
             performed = await self._perform(effect, session)
             now = performed.ended_at if isinstance(performed, Performed) else run.now
@@ -448,6 +456,20 @@ class ExecutionHost:
                 self._watch(behind[-1])
                 if len(behind) > MAX_BEHIND:
                     await behind.popleft()
+
+    async def _gather(self, journal: _Journal, run: Run, effect: Gather) -> None:
+        """Go on with the run once few enough of those that it has invoked are still running."""
+        await self._append(journal, run)
+        execution_id = run.admitted.execution_id
+        news = journal.news.setdefault(execution_id, asyncio.Event())
+        while len(journal.state.open[execution_id].running) > effect.at_most:
+            news.clear()
+            await news.wait()
+        following = run.advance(None, effects.clock())
+        if following is None:
+            await self._append(journal, run)
+        else:
+            await self._drive(journal, run, following)
 
     async def _suspend(
         self, journal: _Journal, run: Run, wait: Suspend, session: Session | None
@@ -634,6 +656,9 @@ class ExecutionHost:
         if isinstance(event, events.StepSucceeded):
             path = hashlib.sha256(f"{event.step}\0{event.loop_path}".encode()).hexdigest()[:32]
             blob = await self._store(event.result, f"results/{event.execution_id}/{path}")
+            if event.kept is not None:
+                kept = await self._store(event.kept, f"results/{event.execution_id}/{path}.kept")
+                event = event if kept is None else replace(event, kept={_BLOB: kept})
             return event if blob is None else replace(event, result=None, blob=blob)
         if isinstance(event, events.ExecutionCompleted) and event.response is not None:
             key = f"results/{event.execution_id}/response"
@@ -649,7 +674,11 @@ class ExecutionHost:
         return (await self._blobs.put(key, content)).key
 
     async def _with_result(self, event: events.Event) -> events.Event:
-        if not isinstance(event, events.StepSucceeded) or event.blob is None:
+        if not isinstance(event, events.StepSucceeded):
+            return event
+        if event.kept is not None and _BLOB in event.kept:
+            event = replace(event, kept=values.load(await self._blobs.get(event.kept[_BLOB])))
+        if event.blob is None:
             return event
         content = await self._blobs.get(event.blob)
         return replace(event, result=values.load(content), blob=None)
@@ -761,6 +790,10 @@ class ExecutionHost:
         error = None if done.cancelled() else done.exception()
         if error is not None and not self.failed.done():
             self.failed.set_exception(error)
+
+
+def _open(journal: _Journal, run: Run) -> execution.Open:
+    return journal.state.open[run.admitted.execution_id]
 
 
 def _onward(event: events.FlowInvoked) -> NewRecord:

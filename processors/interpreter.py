@@ -17,7 +17,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from processors import invocations, preprocess, trigger_results
+from processors import batches, invocations, preprocess, trigger_results
 from processors.actions import (
     POLLING_KEY,
     Action,
@@ -40,6 +40,7 @@ from schemas import events
 from schemas import inputs as step_inputs
 from schemas.definitions import Flow, Step
 from schemas.events import ResultType, Scope
+from schemas.ids import ExecutionId
 from schemas.instants import SECOND, Instant
 from schemas.secrets import hide
 from schemas.values import NotSerializable, Value, dump, from_json, to_json
@@ -82,7 +83,14 @@ class Pause:
     """Take the events so far and let others run; answer with None."""
 
 
-Effect = Perform | Wait | Pause | Exchange | Suspend
+@dataclass(frozen=True, slots=True)
+class Gather:
+    """Wait until at most so many of the executions that this one has invoked run; then None."""
+
+    at_most: int
+
+
+Effect = Perform | Wait | Pause | Gather | Exchange | Suspend
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +101,10 @@ class Performed:
     error: str
     started_at: Instant
     ended_at: Instant
+
+
+def _never(_execution_id: ExecutionId) -> bool:
+    return False
 
 
 class _Signal(enum.Enum):
@@ -185,6 +197,9 @@ class Run:
     _results: dict[str, dict[str, Value]] = field(default_factory=dict)
     _given: dict[str, Value] | None = None
     """What the log keeps of the inputs of the step that was last given some."""
+    has_invoked: Callable[[ExecutionId], bool] = _never
+    failures: Callable[[], int] = int
+    """How many of the executions that this one has invoked failed."""
     answer: events.TriggerAnswered | None = None
     """For the caller whom the trigger answers, once what has been said is durable."""
     _polling: Mapping[str, Value] | None = None
@@ -234,13 +249,52 @@ class Run:
             )
         )
 
-    def _is_done_with(self, trigger: Step, outcome: Outcome) -> bool:
+    def _is_done_with(
+        self, trigger: Step, outcome: Outcome
+    ) -> Generator[Effect, Performed | None, bool]:
         """Act on what a trigger says beside its result; True where nothing is left to do."""
-        self._polling = outcome.polling
+        self._note(trigger, outcome)
+        if self._has_no_news:
+            return True
+        if not batches.size_of(self.flow) or self.admitted.is_batch or self._prefix:
+            return False
+        yield from self._in_batches(trigger, outcome)
+        return True
+
+    def _note(self, trigger: Step, outcome: Outcome) -> None:
+        if outcome.polling is not None:
+            self._polling = outcome.polling
         self._has_no_news = outcome.polled_no_changes
         if outcome.failed:
-            raise _FlowFailed(trigger.key, hide(outcome.failed, self.secrets))
-        return self._has_no_news
+            raise _FlowFailed(self._name(trigger), hide(outcome.failed, self.secrets))
+
+    def _in_batches(
+        self, trigger: Step, outcome: Outcome
+    ) -> Generator[Effect, Performed | None, None]:
+        """Hand the items of all pages out to executions of their own, and wait for their end."""
+        count = page = 0
+        found = outcome.page
+        while found is not None:
+            bodies = batches.cut(found.items, batches.size_of(self.flow))
+            for index, body in enumerate(bodies):
+                if not self.has_invoked(batches.id_of(self.admitted, page, index)):
+                    yield Gather(batches.at_once(self.flow) - 1)
+                    self._say(batches.invoked(self.admitted, trigger.key, page, index, body))
+            count += len(bodies)
+            if found.next is None:
+                break
+            page += 1
+            self.payload = {**self.payload, "paginationState": found.next}
+            outcome = yield from self._step(trigger, batches.path_of(trigger.key, page))
+            self._note(trigger, outcome)
+            found = outcome.page
+        if outcome.page is None and not outcome.polled_no_changes:
+            message = f"trigger {trigger.name!r} gives no items, which its triggerResolver needs"
+            raise _FlowFailed(trigger.key, message)
+        yield Gather(0)
+        failures = self.failures()
+        if failures:
+            raise _FlowFailed(trigger.key, f"{failures} of {count} batches failed")
 
     def _keep_polling(self) -> None:
         """Only now, with success: a run that fails leaves the cursor where it was."""
@@ -280,7 +334,7 @@ class Run:
         for step in steps:
             outcome = yield from self._step(step, loop_path)
             given = self._given
-            if step.is_trigger and self._is_done_with(step, outcome):
+            if step.is_trigger and (yield from self._is_done_with(step, outcome)):
                 return _Signal.STOP
             if outcome.stop is not None:
                 return _Signal.STOP
@@ -346,10 +400,10 @@ class Run:
         action = self.find(step.component, step.action)
         if known is not None and known.succeeded is not None:
             outcome = self._repeat(step, loop_path, action, known.succeeded)
-            self._answer(step, action, outcome.answer, None)
+            self._answer(step, loop_path, action, outcome.answer, None)
             return outcome
         if known is not None and known.failed is not None:
-            self._answer(step, action, None, known.failed.error)
+            self._answer(step, loop_path, action, None, known.failed.error)
             return self._fail(step, known.failed)
         attempt = known.attempts + 1 if known is not None else 1
         while True:
@@ -359,11 +413,11 @@ class Run:
             if performed.outcome is not None:
                 if performed.outcome.iterations is None:
                     self._succeed(step, loop_path, performed.outcome, attempt, performed)
-                self._answer(step, action, performed.outcome.answer, None)
+                self._answer(step, loop_path, action, performed.outcome.answer, None)
                 return performed.outcome
             policy = step.error_config
             if policy.handler != "retry" or attempt > policy.max_attempts:
-                self._answer(step, action, None, performed.error)
+                self._answer(step, loop_path, action, None, performed.error)
                 return self._fail(step, self._failure(step, loop_path, attempt, performed))
             delay_s = policy.delay_s * (2 ** (attempt - 1) if policy.exponential else 1)
             self._say(
@@ -427,6 +481,8 @@ class Run:
                 f"step {step.name!r} had begun when its worker stopped, "
                 f"and its action runs at most once"
             )
+        if step.is_trigger and self.admitted.is_batch:
+            return Performed(Outcome(result=dict(self.payload)), "", self.now, self.now)
         context = self._context(step, loop_path, attempt)
         try:
             cleaned = self._inputs(step, action)
@@ -457,9 +513,15 @@ class Run:
         return performed
 
     def _answer(
-        self, step: Step, action: Action | None, answer: Answer | None, error: str | None
+        self,
+        step: Step,
+        loop_path: str,
+        action: Action | None,
+        answer: Answer | None,
+        error: str | None,
     ) -> None:
-        if not step.is_trigger or self._prefix:
+        """Note what the caller is told; of a trigger that gives pages the first one speaks."""
+        if not step.is_trigger or loop_path or self._prefix or self.admitted.is_batch:
             return
         if action is not None and action.trigger.answers:
             self.answer = trigger_results.answered(self.admitted, answer, error)
@@ -648,6 +710,7 @@ class Run:
             results=self._results,
             state=self.read_state,
             branches=tuple(branch.name for branch in step.branches),
+            batch_size=batches.size_of(self.flow),
             config=self.config,
             secrets=self.secrets,
         )

@@ -132,6 +132,9 @@ def context_of(context: Context) -> dict[str, Value]:
         "loopPath": context.loop_path,
         "attemptNumber": context.attempt,
         "configVars": dict(context.config),
+        "batch": {"enabled": True, "batchSize": context.batch_size}
+        if context.batch_size
+        else {"enabled": False},
     }
 
 
