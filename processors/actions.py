@@ -33,6 +33,11 @@ if TYPE_CHECKING:
 POLLING_KEY = "__polling"
 """Where the state of a polling trigger stands among the flow's persisted values."""
 
+CURSOR_KEY = "__cursor"
+"""Where the cursor of a recursive flow stands among the execution's."""
+
+RESERVED_KEYS = frozenset((POLLING_KEY, CURSOR_KEY))
+
 
 class StepError(Exception):
     """An action could not do what it was asked; the message is what the flow's author sees."""

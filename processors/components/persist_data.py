@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from processors import cleaning
 from processors.actions import (
+    RESERVED_KEYS,
     Action,
     Change,
     Context,
@@ -165,11 +166,17 @@ def _save_time(scope: Scope, inputs: Mapping[str, Any], context: Here) -> Outcom
 
 
 def _clear(scope: Scope, _inputs: Mapping[str, Any], context: Here) -> Outcome:
-    return Outcome(changes=tuple(Change(scope, key, removed=True) for key in context.state(scope)))
+    keys = _own_keys(scope, context)
+    return Outcome(changes=tuple(Change(scope, key, removed=True) for key in keys))
 
 
 def _list_keys(scope: Scope, _inputs: Mapping[str, Any], context: Here) -> Outcome:
-    return Outcome(result=sorted(context.state(scope)))
+    return Outcome(result=sorted(_own_keys(scope, context)))
+
+
+def _own_keys(scope: Scope, context: Here) -> list[str]:
+    """Without what triggers keep beside them: the state of a poll, the cursor of a recursion."""
+    return [key for key in context.state(scope) if key not in RESERVED_KEYS]
 
 
 def _key(inputs: Mapping[str, Any]) -> str:

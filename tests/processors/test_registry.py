@@ -26,6 +26,7 @@ PROMISED = {
         "incrementExecutionValue",
         "listInstanceKeys",
     },
+    "recursive-flow": {"recursiveTrigger", "getCursor", "setCursor", "invokeRecursive"},
     "sleep": {"sleep"},
     "stop-execution": {"stopExecution"},
     "webhook-triggers": {"webhook"},
@@ -61,9 +62,10 @@ def test_every_input_is_described_with_an_example(action: Action) -> None:
 
 def test_only_requests_and_invocations_touch_the_world() -> None:
     touching = {action.component for action in registry.ACTIONS.values() if action.touches_world}
-    assert touching == {"code", "cross-flow", "graphql", "html-utils", "http"}
+    assert touching == {"code", "cross-flow", "graphql", "html-utils", "http", "recursive-flow"}
 
 
 def test_what_is_pure_touches_the_world_through_the_journal_alone() -> None:
     inline = [a for a in registry.ACTIONS.values() if a.runs is Runs.INLINE]
-    assert {action.component for action in inline if action.touches_world} == {"cross-flow"}
+    invoking = {action.component for action in inline if action.touches_world}
+    assert invoking == {"cross-flow", "recursive-flow"}

@@ -188,3 +188,10 @@ def test_clearing_removes_every_key_of_its_scope(scope: Scope, named: str) -> No
         ("b", True),
     }
     assert {change.scope for change in outcome.changes} == {scope}
+
+
+def test_what_triggers_keep_is_neither_listed_nor_cleared() -> None:
+    within = having(Scope.FLOW, k=1, __polling={"seen": 2})
+    assert run("persist-data", "listInstanceKeys", {}, within).result == ["k"]
+    cleared = run("persist-data", "clearAllInstanceValues", {}, within)
+    assert [change.key for change in cleared.changes] == ["k"]
