@@ -13,6 +13,7 @@ import asyncio
 import selectors
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -121,9 +122,11 @@ class Driver:
         return self._run()
 
     def close(self) -> None:
-        """Drop the coroutine where it stands."""
+        """Drop the coroutine where it stands; what it does about that is of no consequence."""
         for task in asyncio.all_tasks(self._loop):
             task.cancel()
+        with suppress(SystemExit):
+            self._loop.run_forever()
         self._loop.close()
 
     def log(self, level: str, message: str) -> None:
@@ -141,7 +144,8 @@ class Driver:
 
     def _run(self) -> Turn:
         assert self._task is not None
-        self._loop.run_forever()
+        with suppress(SystemExit):  # the task has it, and ends with it
+            self._loop.run_forever()
         if self._dropped:
             self._turn.logs.append(("warn", f"{self._dropped} more lines were dropped"))
         if self._task.done():

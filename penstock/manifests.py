@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from penstock import sdk
-from penstock.sdk_inputs import Input
+from penstock.sdk_inputs import Declared
 from schemas.definitions import OWN
 
 
@@ -84,7 +84,7 @@ def _action(one: sdk.Action) -> dict[str, Any]:
     }
 
 
-def _inputs(inputs: Sequence[Input]) -> list[dict[str, Any]]:
+def _inputs(inputs: Sequence[Declared]) -> list[dict[str, Any]]:
     return [
         {
             "key": one.key,

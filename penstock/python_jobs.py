@@ -90,7 +90,8 @@ class _Job:
                     threading.Thread(target=self._step, args=(told,), daemon=True).start()
                 case "perform":
                     limit_memory(told["limits"]["memory_bytes"])
-                    self._say({"say": "outcome", **self._performed(told)})
+                    said = performed(self._loaded, told)
+                    self._say({"say": "outcome", **said, "logs": self._printed.take()})
 
     def _begun(self, told: Mapping[str, Any]) -> flow_driver.Driver:
         return flow_driver.Driver(self._loaded.flows[told["flow"]], told["about"])
@@ -116,20 +117,6 @@ class _Job:
         self._held[number] = said
         self._say({"say": "step", "number": number, "logs": self._printed.take(), **said})
 
-    def _performed(self, told: Mapping[str, Any]) -> dict[str, Any]:
-        action = self._loaded.actions.get((told["component"], told["key"]))
-        if action is None:
-            return {"error": f"{told['component']}/{told['key']} is not here"}
-        context = sdk.StepContext(**told["context"])
-        inputs = from_json(told["inputs"], told["inputs_tagged"])
-        if action.is_trigger:
-            payload = from_json(told["payload"], told["payload_tagged"])
-            args: tuple[Any, ...] = (context, *map(flow_context.Payload, (payload, inputs)))
-            said = outcome_of(action.function, args, {}, context, of_trigger)
-        else:
-            said = outcome_of(action.function, (context,), inputs, context)
-        return {**said, "logs": self._printed.take()}
-
 
 def run(frames: "Frames", loaded: python_loading.Loaded) -> None:
     """Do what the worker says until it closes the socket."""
@@ -137,6 +124,20 @@ def run(frames: "Frames", loaded: python_loading.Loaded) -> None:
         for descriptor in (0, 1, 2):
             os.dup2(nothing.fileno(), descriptor)
     _Job(frames, loaded).run()
+
+
+def performed(loaded: python_loading.Loaded, told: Mapping[str, Any]) -> dict[str, Any]:
+    """What an action or trigger comes to: the fields of the frame `outcome`."""
+    action = loaded.actions.get((told["component"], told["key"]))
+    if action is None:
+        return {"error": f"{told['component']}/{told['key']} is not here"}
+    context = sdk.StepContext(**told["context"])
+    inputs = from_json(told["inputs"], told["inputs_tagged"])
+    if not action.is_trigger:
+        return outcome_of(action.function, (context,), inputs, context)
+    payload = from_json(told["payload"], told["payload_tagged"])
+    args = (context, *map(flow_context.Payload, (payload, inputs)))
+    return outcome_of(action.function, args, {}, context, of_trigger)
 
 
 def outcome_of(

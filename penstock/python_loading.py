@@ -52,10 +52,16 @@ def _file(source: str) -> tuple[Loaded | None, dict[str, Any]]:
     except BaseException as error:  # noqa: BLE001  # also where the file ends its process
         message = f"the file does not run: {type(error).__name__}: {error}"
         return None, {"problems": [_problem(message, _line_of(error), "")]}
-    loaded = Loaded(flows={flow.name: flow for flow in integration.flows})
-    loaded.add(sdk.component(OWN, triggers=integration.triggers))
+    loaded = loaded_of(integration)
     lines = {flow.name: flow.line for flow in integration.flows}
     return loaded, {"manifest": manifest, "lines": lines}
+
+
+def loaded_of(integration: sdk.Integration) -> Loaded:
+    """What can be run of an integration."""
+    loaded = Loaded(flows={flow.name: flow for flow in integration.flows})
+    loaded.add(sdk.component(OWN, triggers=integration.triggers))
+    return loaded
 
 
 def _packages() -> tuple[Loaded, dict[str, Any]]:

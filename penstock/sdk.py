@@ -18,13 +18,38 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 from penstock import sdk_inputs
-from penstock.sdk_inputs import Input
+from penstock.sdk_inputs import Declared, Input
 from schemas.definitions import OWN
 
-Function = TypeVar("Function", bound=Callable[..., Any])
+__all__ = [
+    "Action",
+    "Component",
+    "ConfigVar",
+    "Connection",
+    "Input",
+    "Integration",
+    "Permanent",
+    "Response",
+    "Retry",
+    "StepContext",
+    "StepFailed",
+    "TimedOut",
+    "TriggerResult",
+    "action",
+    "component",
+    "connection",
+    "current",
+    "flow",
+    "on_deploy",
+    "on_remove",
+    "schedule",
+    "starts",
+    "trigger",
+    "webhook",
+]
 
 COMPONENTS = "penstock.components"
 """The group of entry points under which packages publish components."""
@@ -200,7 +225,7 @@ class Action:
     key: str
     label: str
     function: Callable[..., Any]
-    inputs: tuple[Input, ...]
+    inputs: tuple[Declared, ...]
     description: str = ""
     pure: bool = False
     at_most_once: bool = False
@@ -247,7 +272,7 @@ def trigger(
     key: str = "",
     label: str = "",
     description: str = "",
-    inputs: Mapping[str, Input] | None = None,
+    inputs: Mapping[str, Declared] | None = None,
     branches: Sequence[str] = (),
     schedule_support: str = "invalid",
     synchronous_support: str = "valid",
@@ -288,11 +313,11 @@ class Connection:
 
     key: str
     label: str
-    inputs: tuple[Input, ...]
+    inputs: tuple[Declared, ...]
     description: str = ""
 
 
-def connection(cls: type) -> Connection:
+def connection(cls: type) -> Any:
     """Make a connection of a class whose annotated attributes are its fields."""
     return Connection(
         key=sdk_inputs.camel_case(cls.__name__),
@@ -321,7 +346,7 @@ def component(
     description: str = "",
     actions: Sequence[Action] = (),
     triggers: Sequence[Action] = (),
-    connections: Sequence[Connection] = (),
+    connections: Sequence[Any] = (),
 ) -> Component:
     """What a package publishes under the group `penstock.components`."""
     return Component(

@@ -1,6 +1,6 @@
 """Inputs of the SDK: from annotations and defaults of functions to declared inputs.
 
-Takes in functions and classes of authors; gives out `Input` with key, label, type and default.
+Takes in functions and classes of authors; gives out `Declared` with key, label, type and default.
 """
 
 import inspect
@@ -23,11 +23,8 @@ KINDS: Mapping[Any, str] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Input:
-    """One input; as a parameter's default it says what the annotation cannot.
-
-    `sku: str = Input(label="SKU", example="W-1")` is required; with `default=` it is not.
-    """
+class Declared:
+    """One input: what its annotation says, and what `Input` adds to that."""
 
     label: str = ""
     description: str = ""
@@ -39,13 +36,36 @@ class Input:
     kind: str = "text"
 
 
+def Input(
+    *,
+    label: str = "",
+    description: str = "",
+    example: str = "",
+    default: Any = None,
+    required: bool | None = None,
+    secret: bool = False,
+) -> Any:
+    """Says of a parameter, as its default, what its annotation cannot.
+
+    `sku: str = Input(label="SKU", example="W-1")` is required; with `default=` it is not.
+    """
+    return Declared(
+        label=label,
+        description=description,
+        example=example,
+        default=default,
+        required=required,
+        secret=secret,
+    )
+
+
 def camel_case(name: str) -> str:
     """`post_message` and `PostMessage` become `postMessage`."""
     first, *rest = name.split("_")
     return first[:1].lower() + first[1:] + "".join(word.capitalize() for word in rest)
 
 
-def of_function(function: Callable[..., Any], *, skip: int) -> tuple[Input, ...]:
+def of_function(function: Callable[..., Any], *, skip: int) -> tuple[Declared, ...]:
     """The parameters after the first `skip`. Raises TypeError for one that cannot be an input."""
     hints = typing.get_type_hints(function)
     parameters = list(inspect.signature(function).parameters.values())
@@ -54,31 +74,31 @@ def of_function(function: Callable[..., Any], *, skip: int) -> tuple[Input, ...]
     return tuple(_of_parameter(one, hints) for one in parameters[skip:])
 
 
-def of_class(cls: type) -> tuple[Input, ...]:
+def of_class(cls: type) -> tuple[Declared, ...]:
     """The annotated attributes."""
     hints = typing.get_type_hints(cls)
     return tuple(_input(key, hint, getattr(cls, key, None)) for key, hint in hints.items())
 
 
-def of_mapping(inputs: Mapping[str, Input]) -> tuple[Input, ...]:
+def of_mapping(inputs: Mapping[str, Declared]) -> tuple[Declared, ...]:
     """Inputs that have been written out, by key."""
     return tuple(_finished(key, one, one.kind) for key, one in inputs.items())
 
 
-def _of_parameter(parameter: inspect.Parameter, hints: Mapping[str, Any]) -> Input:
+def _of_parameter(parameter: inspect.Parameter, hints: Mapping[str, Any]) -> Declared:
     if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
         raise TypeError(f"{parameter} cannot be an input: inputs have names")
     is_bare = parameter.default is parameter.empty
-    given = Input(required=True) if is_bare else parameter.default
+    given = Declared(required=True) if is_bare else parameter.default
     return _input(parameter.name, hints.get(parameter.name, Any), given)
 
 
-def _input(key: str, hint: Any, given: Any) -> Input:
-    one = given if isinstance(given, Input) else Input(default=given)
+def _input(key: str, hint: Any, given: Any) -> Declared:
+    one = given if isinstance(given, Declared) else Declared(default=given)
     return _finished(key, one, _kind(hint))
 
 
-def _finished(key: str, one: Input, kind: str) -> Input:
+def _finished(key: str, one: Declared, kind: str) -> Declared:
     required = one.required
     if required is None:
         required = one.default is None

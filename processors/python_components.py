@@ -131,7 +131,7 @@ async def _perform(
         raise StepError(f"its code cannot be loaded: {error}") from error
     try:
         async with asyncio.timeout(timeout_s):
-            said = await _done(job, _asked(names, inputs, context, world))
+            said = await _done(job, asked(names, inputs, context, world.python_memory_bytes))
     except TimeoutError:
         raise StepError(f"it took longer than {timeout_s:g} s") from None
     except Ended as ended:
@@ -140,7 +140,7 @@ async def _perform(
         world.python.close_job(job)
     if "error" in said:
         raise StepError(said["error"])
-    return _outcome(said, context)
+    return outcome_of(said, context)
 
 
 async def _done(job: Job, asked: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -150,9 +150,10 @@ async def _done(job: Job, asked: Mapping[str, Any]) -> Mapping[str, Any]:
     return said
 
 
-def _asked(
-    names: tuple[str, str], inputs: Mapping[str, Any], context: Context, world: World
+def asked(
+    names: tuple[str, str], inputs: Mapping[str, Any], context: Context, memory_bytes: int
 ) -> dict[str, Any]:
+    """The frame that has an action or a trigger performed."""
     given, given_tagged = to_json(dict(inputs))
     payload, payload_tagged = to_json(dict(context.payload))
     return {
@@ -163,7 +164,7 @@ def _asked(
         "inputs_tagged": given_tagged,
         "payload": payload,
         "payload_tagged": payload_tagged,
-        "limits": {"memory_bytes": world.python_memory_bytes},
+        "limits": {"memory_bytes": memory_bytes},
         "context": {
             "execution_id": ids.to_global(ids.EXECUTION, context.execution_id),
             "flow": context.flow,
@@ -179,14 +180,17 @@ def _asked(
     }
 
 
-def _outcome(said: Mapping[str, Any], context: Context) -> Outcome:
+def outcome_of(said: Mapping[str, Any], context: Context) -> Outcome:
+    """The outcome in the frame that answers."""
     answer = said.get("response")
     polling = said.get("polling")
     return Outcome(
         result=from_json(said["value"], said["tagged"]),
         branch=said.get("branch"),
         changes=tuple(_changes(said.get("states", {}))),
-        logs=tuple(LogLine(level, hide(line, context.secrets)) for level, line in said["logs"]),
+        logs=tuple(
+            LogLine(level, hide(line, context.secrets)) for level, line in said.get("logs", ())
+        ),
         answer=None if answer is None else Answer(**answer),
         polled_no_changes=bool(said.get("no_changes")),
         polling=None if polling is None else from_json(*polling),

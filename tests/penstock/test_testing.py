@@ -1,0 +1,102 @@
+"""penstock.testing: flows in a plain test, the example of the documentation included."""
+
+from pathlib import Path
+
+import pytest
+
+from penstock import testing
+
+EXAMPLES = Path(__file__).parent.parent.parent / "examples"
+SLACK = """
+definitionVersion: 7
+name: Orders
+flows:
+  - name: Order
+    isSynchronous: true
+    steps:
+      - name: Trigger
+        isTrigger: true
+        action: {key: webhook, component: {key: webhook-triggers}}
+        inputs: {}
+      - name: Wait
+        action: {key: sleep, component: {key: sleep}}
+        inputs: {ms: {type: value, value: "900000"}}
+      - name: Post Message
+        action: {key: slackPostMessage, component: {key: slack}}
+        inputs:
+          message: {type: reference, value: trigger.results.body.data.text}
+"""
+
+
+@pytest.fixture
+def slack(tmp_path: Path) -> Path:
+    path = tmp_path / "slack.yml"
+    path.write_text(SLACK)
+    return path
+
+
+def test_a_component_that_is_not_here_is_stood_in_for_with_its_inputs(slack: Path) -> None:
+    seen: list[object] = []
+    done = testing.run(
+        slack,
+        payload={"text": "hi"},
+        stand_ins={"Post Message": lambda inputs: seen.append(inputs) or {"ok": True}},  # type: ignore[func-returns-value]
+    )
+    assert done.error == ""
+    assert done.result == {"ok": True}
+    assert seen == [{"message": "hi"}]
+    assert done.took_s > 900
+
+
+@pytest.mark.parametrize("name", ["slack", "slack/slackPostMessage", "postMessage"])
+def test_a_stand_in_goes_by_component_action_or_step(slack: Path, name: str) -> None:
+    assert testing.run(slack, stand_ins={name: 5}).result == 5
+
+
+def test_without_a_stand_in_a_missing_component_fails_by_name(slack: Path) -> None:
+    assert "'slack'" in testing.run(slack).error
+
+
+def test_a_stand_in_may_fail_its_step(slack: Path) -> None:
+    done = testing.run(slack, stand_ins={"slack": ValueError("away")})
+    assert (done.failed_step, done.error) == ("postMessage", "ValueError: away")
+
+
+def test_a_built_in_step_can_be_stood_in_for_too(slack: Path) -> None:
+    done = testing.run(slack, stand_ins={"Wait": None, "slack": 1})
+    assert done.took_s < 1
+
+
+def test_the_state_of_before_is_there_and_that_of_after_is_told() -> None:
+    done = testing.run(
+        EXAMPLES / "orders.yml", payload={"sku": "W"}, state={"cross_flow": {"orders": 41}}
+    )
+    assert done.result == {"number": 42, "sku": "W"}
+    assert done.state["cross_flow"] == {"orders": 42}
+
+
+def test_an_unknown_flow_and_a_wrong_file_are_named(slack: Path, tmp_path: Path) -> None:
+    with pytest.raises(testing.NotRunnable, match=r"no flow 'Nope'; there are \['Order'\]"):
+        testing.run(slack, "Nope")
+    broken = tmp_path / "broken.py"
+    broken.write_text("\n1 / 0")
+    with pytest.raises(testing.NotRunnable, match="line 2"):
+        testing.run(broken)
+
+
+def test_a_step_that_did_not_end_is_named_with_those_that_did(slack: Path) -> None:
+    with pytest.raises(KeyError, match="'trigger'"):
+        testing.run(slack, stand_ins={"slack": 1}).step("nope")
+
+
+def test_the_example_answers_a_challenge_by_itself() -> None:
+    done = testing.run(EXAMPLES / "url_challenge.py", payload={"challenge": "abc"})
+    assert done.result == "proved"
+    assert done.step("trigger").branch == "Challenge"
+
+
+def test_the_example_counts_other_events() -> None:
+    done = testing.run(
+        EXAMPLES / "url_challenge.py", payload={"kind": "paid"}, state={"flow": {"seen paid": 1}}
+    )
+    assert done.result == {"kind": "paid", "count": 2}
