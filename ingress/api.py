@@ -30,6 +30,7 @@ from schemas.events import Occasion
 from schemas.hooks import About
 from schemas.ids import InstanceId
 from schemas.integration_file import Problem, unknown_components
+from schemas.integration_inputs import CheckStep, anything
 from schemas.secrets import MasterKey
 from schemas.topics import DEFINITIONS
 
@@ -119,11 +120,13 @@ class Lifecycle:
         public_url: str,
         changes: Changes,
         read_python: ReadPython,
+        check: CheckStep = anything,
     ) -> None:
         self._log = log
         self._definitions = definitions
         self._key = master_key
         self._known = known
+        self._check = check
         self._public_url = public_url
         self._changes = changes
         self._read_python = read_python
@@ -244,7 +247,9 @@ class Lifecycle:
         """The definition, and the manifest of a Python file. Raises InvalidDefinition."""
         if body.language == YAML:
             # In a thread: a long definition takes seconds.
-            return await asyncio.to_thread(lifecycle.read_definition, body.definition), ""
+            return await asyncio.to_thread(
+                lifecycle.read_definition, body.definition, self._check
+            ), ""
         lifecycle.check_size(body.definition)
         reading = await self._read_python(body.definition)
         if reading.definition is None:

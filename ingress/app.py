@@ -26,6 +26,7 @@ from ingress.results import Results
 from ingress.waiting import Node
 from ingress.webhook import DECISION_S, RESULT_S, Webhooks
 from schemas.errors import Refused
+from schemas.integration_inputs import CheckStep, anything
 from schemas.secrets import MasterKey
 from schemas.topics import DEFINITIONS
 
@@ -129,6 +130,7 @@ def application(
     hooks: changes.Hooks | None = None,
     answering: Collection[tuple[str, str]] = (),
     routers: Sequence[APIRouter] = (),
+    check: CheckStep = anything,
     find_end: repeats.FindEnd = repeats.unknown_end,
     decision_s: float = DECISION_S,
     result_s: float = RESULT_S,
@@ -155,6 +157,7 @@ def application(
         definitions=definitions,
         master_key=master_key,
         known=known,
+        check=check,
         public_url=public_url,
         changes=followed,
         read_python=read_python,

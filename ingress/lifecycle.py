@@ -20,6 +20,7 @@ from schemas.catalog import Catalog, Instance, Status
 from schemas.definitions import PYTHON, YAML, Definition, Flow, RequiredConfigVar
 from schemas.errors import Refused
 from schemas.ids import CustomerId, EndpointId, InstanceId, IntegrationId
+from schemas.integration_inputs import CheckStep, anything
 from schemas.integration_routing import FLOW_SPECIFIC, SHARED
 from schemas.secrets import hash_of
 
@@ -74,10 +75,10 @@ class Deployed:
     api_keys: Mapping[str, Sequence[str]]
 
 
-def read_definition(text: str) -> Definition:
+def read_definition(text: str, check: CheckStep = anything) -> Definition:
     """The definition in `text`. Raises InvalidDefinition, and Refused (413)."""
     check_size(text)
-    reading = integration_file.read(text)
+    reading = integration_file.read(text, check)
     if reading.definition is None:
         raise InvalidDefinition(reading.problems)
     return reading.definition

@@ -353,12 +353,13 @@ def _reading_of(file: Path) -> "Reading":
     import asyncio
 
     from penstock import python_files
+    from processors import literal_inputs, registry
     from schemas import integration_file
 
     if file.suffix == PYTHON_SUFFIX:
         found = asyncio.run(python_files.read(_text_of(file)))
         return integration_file.Reading(found.definition, found.problems)
-    return integration_file.read(_bytes_of(file))
+    return integration_file.read(_bytes_of(file), literal_inputs.checks(registry.find))
 
 
 def _text_of(file: Path) -> str:

@@ -141,7 +141,7 @@ def ingress(parts: Parts, views: "Views", listener: socket.socket) -> Stage:
     async def serve(ready: Ready) -> None:
         from ingress import app, signals, waiting
         from penstock import python_files
-        from processors import effects, hooks, registry
+        from processors import effects, hooks, literal_inputs, registry
         from projections import api
 
         await python_files.install_components()
@@ -161,6 +161,7 @@ def ingress(parts: Parts, views: "Views", listener: socket.socket) -> Stage:
                 max_body_bytes=parts.settings.max_body_bytes,
                 result_ttl_s=parts.settings.result_ttl_s,
                 known=registry.known(),
+                check=literal_inputs.checks(registry.find),
                 read_python=python_files.read,
                 answering=registry.answering(),
                 find_end=_end_finder(views),

@@ -64,6 +64,8 @@ class Kind(enum.Enum):
     """bool; the texts true and false; an empty text is the default."""
     JSON = enum.auto()
     """A text that is JSON becomes its value, everything else stays as it is."""
+    ITEMS = enum.auto()
+    """list or dict, or JSON text of one; what a loop goes over."""
     LIST = enum.auto()
     """list of values: a value list, a reference to a list, or JSON text of one."""
     PAIRS = enum.auto()

@@ -35,7 +35,7 @@ class _Unfit(ValueError):
 
 def clean(action: Action, resolved: Mapping[str, Value]) -> dict[str, Value]:
     """Every declared input of `action`, coerced. Raises StepError with the input and its value."""
-    return {declared.key: _clean_one(declared, resolved) for declared in action.inputs}
+    return {one.key: clean_one(one, resolved.get(one.key)) for one in action.inputs}
 
 
 def load_json(text: str | bytes) -> Value:
@@ -58,8 +58,8 @@ def to_number(value: Value) -> int | float:
     return value
 
 
-def _clean_one(declared: Input, resolved: Mapping[str, Value]) -> Value:
-    value = resolved.get(declared.key)
+def clean_one(declared: Input, value: Value) -> Value:
+    """`value` as the declared input has it. Raises StepError."""
     if _is_missing(value):
         value = declared.default
         if declared.required and _is_missing(value):
@@ -138,6 +138,13 @@ def _parsed(value: Value) -> Value:
         return value
 
 
+def _to_items(value: Value) -> Value:
+    parsed = _to_json(value)
+    if isinstance(parsed, Mapping | list | tuple) and not isinstance(parsed, Pair):
+        return parsed
+    raise _Unfit("a list or an object")
+
+
 def _to_list(value: Value) -> list[Value]:
     parsed = _parsed(value)
     if not isinstance(parsed, list | tuple) or isinstance(parsed, Pair):
@@ -182,6 +189,7 @@ _COERCIONS: dict[Kind, Callable[[Value], Value]] = {
     Kind.NUMBER: to_number,
     Kind.BOOLEAN: _to_boolean,
     Kind.JSON: _to_json,
+    Kind.ITEMS: _to_items,
     Kind.LIST: _to_list,
     Kind.PAIRS: _to_pairs,
     Kind.CONDITIONS: _to_conditions,

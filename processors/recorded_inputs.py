@@ -38,7 +38,7 @@ def recorded(
         if isinstance(one, ConfigVar):
             if one.key:
                 kept[key] = {CONFIG_VAR: one.key}
-        elif not isinstance(one, Complex) or _varies(one.items):
+        elif varies(one):
             value = resolved[key]
             if secrets or isinstance(one, Complex):
                 value = _hidden(value, secrets)
@@ -47,22 +47,17 @@ def recorded(
     return kept or None
 
 
-def _varies(items: Iterable[Item]) -> bool:
-    """Whether anything in a complex input is not written out in the definition."""
-    for item in items:
-        if isinstance(item, Entry):
-            parts = [part for part in item if part is not None]
-            if any(_is_variable(part) for part in parts):
-                return True
-        elif not isinstance(item, str) and _varies(item):
-            return True
-    return False
-
-
-def _is_variable(given: Input) -> bool:
+def varies(given: Input) -> bool:
+    """Whether anything of an input is not written out in the definition."""
     if isinstance(given, Complex):
-        return _varies(given.items)
+        return any(_item_varies(item) for item in given.items)
     return not isinstance(given, Literal)
+
+
+def _item_varies(item: Item) -> bool:
+    if isinstance(item, Entry):
+        return any(varies(part) for part in item if part is not None)
+    return not isinstance(item, str) and any(_item_varies(inner) for inner in item)
 
 
 def _short(value: Value, limit: int) -> tuple[Any, int]:

@@ -265,7 +265,7 @@ def _names_of(
 @lru_cache(maxsize=64)
 def _step_names(definition: str) -> Mapping[str, Mapping[str, str]]:
     """By flow and step key; empty for a text that is not a definition."""
-    read = integration_file.read(definition).definition
+    read = integration_file.read_published(definition)
     flows = read.flows if read else ()
     return {flow.name: {step.key: step.name for step in _all(flow.steps)} for flow in flows}
 

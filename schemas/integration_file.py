@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from schemas import integration_config, integration_flows, integration_routing, yaml_lines
 from schemas.definitions import OWN, Definition, Flow, Step
-from schemas.integration_inputs import Names
+from schemas.integration_inputs import CheckStep, Names, anything
 from schemas.yaml_places import Place, shown
 
 VERSION = "7"
@@ -26,12 +26,15 @@ class Reading:
     problems: tuple[Problem, ...]
 
 
-def read(text: str | bytes) -> Reading:
-    """What the file `text` says. Pure, and never raises for any text."""
+def read(text: str | bytes, check: CheckStep = anything) -> Reading:
+    """What the file `text` says. Never raises for any text.
+
+    `check` knows what the actions of steps take, and says which inputs they never could.
+    """
     document = yaml_lines.parse(text)
     problems, definition = document.problems, None
     if document.root is not None:
-        definition = _definition(Place(document.root, "", "", problems))
+        definition = _definition(Place(document.root, "", "", problems), check)
     ordered = sorted(problems, key=lambda problem: problem.line)
     return Reading(None if problems else definition, tuple(ordered))
 
@@ -42,7 +45,8 @@ def read_published(text: str) -> Definition | None:
     A rule that came later does not take away what is deployed: only None where there is no YAML.
     """
     document = yaml_lines.parse(text)
-    return _definition(Place(document.root, "", "", [])) if document.root else None
+    root = document.root
+    return _definition(Place(root, "", "", []), anything) if root is not None else None
 
 
 def unknown_components(definition: Definition, known: Mapping[str, Collection[str]]) -> list[str]:
@@ -71,7 +75,7 @@ def _all_steps(definition: Definition) -> Iterator[Step]:
             pending += branch.steps
 
 
-def _definition(root: Place) -> Definition | None:
+def _definition(root: Place, check: CheckStep) -> Definition | None:
     if not root.is_mapping():
         return None
     version = root.text("definitionVersion")
@@ -81,7 +85,7 @@ def _definition(root: Place) -> Definition | None:
     name = root.name("name")
     config_vars, pages = integration_config.read(root)
     names = Names({found.key: found.data_type for found in config_vars})
-    flows = _flows(root, names, root.text("preprocessFlowName"))
+    flows = _flows(root, names, root.text("preprocessFlowName"), check)
     types = integration_routing.ENDPOINT_TYPES
     endpoint_type = root.choice("endpointType", types, integration_routing.FLOW_SPECIFIC)
     draft = Definition(
@@ -100,10 +104,10 @@ def _definition(root: Place) -> Definition | None:
     return replace(draft, components=components)
 
 
-def _flows(root: Place, names: Names, preprocess_flow: str) -> tuple[Flow, ...]:
+def _flows(root: Place, names: Names, preprocess_flow: str, check: CheckStep) -> tuple[Flow, ...]:
     flows, lines = [], dict[str, int]()
     for place in root.items("flows"):
-        flow = integration_flows.read(place, names, preprocess_flow)
+        flow = integration_flows.read(place, names, preprocess_flow, check)
         if flow is None:
             continue
         if flow.name in lines:

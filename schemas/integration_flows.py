@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from schemas import integration_inputs, integration_schedules, integration_settings
 from schemas.definitions import OWN, Branch, ErrorConfig, Flow, Step, reference_key
-from schemas.integration_inputs import Names, Seen, Use
+from schemas.integration_inputs import CheckStep, Names, Seen, Use
 from schemas.yaml_places import Place, shown
 
 SECURITY_TYPES = ("customer_optional", "customer_required", "organization", "unsecured")
@@ -21,6 +21,7 @@ class _Outline:
 
     flow: str
     names: Names
+    check: CheckStep
     steps: dict[str, Seen] = field(default_factory=dict)
     uses: list[tuple[list[Use], Seen, tuple[str, ...]]] = field(default_factory=list)
     count: int = 0
@@ -41,13 +42,13 @@ class _Outline:
         return seen
 
 
-def read(place: Place, names: Names, preprocess_flow: str) -> Flow | None:
+def read(place: Place, names: Names, preprocess_flow: str, check: CheckStep) -> Flow | None:
     """The flow at `place`; None, and problems, where it cannot be read."""
     if not place.is_mapping():
         return None
     name = place.name("name")
     place = place.about(f"flow {shown(name)}")
-    outline = _Outline(name, names)
+    outline = _Outline(name, names, check)
     steps = _steps(place.items("steps"), outline)
     if place.is_empty("steps"):
         place.at("steps").wrong("has no steps; the first one is its trigger")
@@ -93,6 +94,8 @@ def _step(place: Place, outline: _Outline, loops: tuple[str, ...]) -> Step | Non
     names = Names(outline.names.config_vars)
     inputs = integration_inputs.read_all(place.entries("inputs"), names)
     outline.uses.append((names.uses, seen, loops))
+    for input_key, problem in outline.check(component, action, inputs):
+        place.at("inputs").at(input_key).at("value").wrong(problem)
     schedule = place.get("schedule")
     return Step(
         key=key,

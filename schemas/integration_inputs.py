@@ -5,7 +5,7 @@ references are collected as uses, since whether a step stands before another is 
 the whole flow has been read.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -14,6 +14,15 @@ from schemas.definitions import Complex, ConfigVar, Entry, Input, Item, Literal,
 from schemas.yaml_lines import Mapping as MappingNode
 from schemas.yaml_lines import Scalar, Sequence
 from schemas.yaml_places import Place, shown
+
+CheckStep = Callable[[str, str, Mapping[str, Input]], Iterable[tuple[str, str]]]
+"""Component and action of a step, and its inputs, to what is wrong with which input."""
+
+
+def anything(_component: str, _action: str, _inputs: Mapping[str, Input]) -> tuple[()]:
+    """The check that takes every input."""
+    return ()
+
 
 KINDS = ("value", "reference", "configVar", "template", "complex")
 NOTHING = Literal("")

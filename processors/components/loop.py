@@ -6,8 +6,6 @@ from typing import Any, overload
 from processors.actions import Action, Context, Input, Kind, Outcome, StepError
 from schemas.values import Value
 
-_SHOWN = 200
-
 
 class _Counted(Sequence[tuple[Value, Value]]):
     """`(i, i)` for each i below a count, without a list of them."""
@@ -31,11 +29,10 @@ class _Counted(Sequence[tuple[Value, Value]]):
 
 def _over_items(inputs: Mapping[str, Any], _context: Context) -> Outcome:
     items = inputs["items"]
-    if isinstance(items, dict):
+    if items is None:
+        raise StepError("Items (items) must be a list or an object, found null")
+    if isinstance(items, Mapping):
         items = [{"key": key, "value": value} for key, value in items.items()]
-    if not isinstance(items, list | tuple):
-        shown = "null" if items is None else repr(items)[:_SHOWN]
-        raise StepError(f"Items (items) must be a list or an object, found {shown}")
     return Outcome(iterations=[(item, index) for index, item in enumerate(items)])
 
 
@@ -62,7 +59,7 @@ ACTIONS = (
             Input(
                 key="items",
                 label="Items",
-                kind=Kind.JSON,
+                kind=Kind.ITEMS,
                 description="A list; or an object, whose items are `{key, value}`.",
                 example="[1, 2, 3]",
             ),

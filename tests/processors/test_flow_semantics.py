@@ -181,7 +181,7 @@ def test_a_loop_over_a_scalar_fails_and_names_step_and_value(items: Tree) -> Non
     failed = end(ran(over("Each", items, note("Shown")), data="word"))
     assert isinstance(failed, events.ExecutionFailed)
     assert failed.step == "each"
-    assert "Items (items) must be a list or an object, found 'word'" in failed.error
+    assert failed.error == 'Items (items) must be a list or an object, found "word"'
 
 
 def test_a_loop_without_end_is_refused_before_it_begins() -> None:

@@ -86,7 +86,7 @@ def test_a_loop_over_nothing_in_a_list_runs_no_time() -> None:
 
 
 @pytest.mark.parametrize(
-    ("items", "shown"), [(17, "17"), ("word", "'word'"), (None, "null"), (True, "True")]
+    ("items", "shown"), [(17, "17"), ("word", '"word"'), (None, "null"), (True, "true")]
 )
 def test_a_loop_over_a_scalar_fails_and_names_it(items: object, shown: str) -> None:
     with pytest.raises(StepError, match=f"Items.*found {shown}"):
