@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from schemas import ids
+from schemas.construction import made_quickly
 from schemas.events import Occasion, Request, Scope
 from schemas.instants import Instant
 from schemas.values import Value
@@ -220,6 +221,8 @@ class Context:
         """Derived when asked for: most steps have nobody to send it to."""
         return ids.derived("step", self.execution_id, self.step, self.loop_path)
 
+
+made_quickly(Outcome, Context)
 
 SharedState = Callable[[Context, str, Mapping[str, Value]], Awaitable[Value]]
 """async (context, key of a persist-data action, inputs) → what it came to. Raises StepError."""

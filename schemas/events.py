@@ -57,6 +57,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from schemas.construction import made_quickly
 from schemas.ids import (
     CustomerId,
     EndpointId,
@@ -983,3 +984,5 @@ Event = (
     | TriggerAnswered
     | RecordDeadLettered
 )
+
+made_quickly(*WIRE_NAMES, Request, Response)
