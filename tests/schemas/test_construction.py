@@ -42,7 +42,7 @@ def test_it_is_frozen_and_of_its_class() -> None:
     with pytest.raises(FrozenInstanceError):
         made.second = 5  # type: ignore[misc]  # that is the point
     with pytest.raises(FrozenInstanceError):
-        del made.second  # type: ignore[misc]
+        del made.second
 
 
 def test_it_copies_pickles_and_shows_itself() -> None:
