@@ -124,7 +124,6 @@ def deploy(
     manifest: str = "",
 ) -> Deployed:
     """Publish and deploy. Raises Refused for what the definition does not have."""
-    _check_deployable(definition)
     imported = publish(catalog, text, definition, manifest=manifest)
     customer_id = CustomerId(ids.derived("customer", wish.customer))
     name = wish.instance or definition.name
@@ -200,12 +199,6 @@ def _living(catalog: Catalog, instance_id: InstanceId) -> Status:
         message = f"The instance {found.deployed.name!r} was removed."
         raise Refused(message, status=409, reason="instance_removed")
     return found.status
-
-
-def _check_deployable(definition: Definition) -> None:
-    if definition.routing.preprocess_flow and definition.endpoint_type == SHARED:
-        message = f"The preprocess flow {definition.routing.preprocess_flow!r} cannot be run yet."
-        raise Refused(message, reason="unsupported_preprocess_flow")
 
 
 def _endpoints(

@@ -18,6 +18,7 @@ from eventlog.definitions import Definitions
 from eventlog.log import EventLog, NewRecord, Record
 from processors import (
     admission,
+    dispatches,
     idempotency,
     invocations,
     lifecycle_triggers,
@@ -29,6 +30,7 @@ from processors.key_keeper import KeyKeeper
 from processors.tick_keeper import TickKeeper
 from schemas import codec, events
 from schemas.errors import Undecodable
+from schemas.events import Reason
 from schemas.ids import EndpointId
 from schemas.instants import SECOND, Instant
 from schemas.topics import ADMISSIONS, TRIGGERS
@@ -52,6 +54,7 @@ _DECISIONS = (
     | events.TickSkipped
 )
 _LIMITED = events.ExecutionAdmitted | events.TriggerRefused | events.CallsRefused
+_SETTLED = (Reason.RATE_LIMITED, Reason.REPEATED, Reason.IDEMPOTENCY_KEY_REUSED)
 _logger = logging.getLogger(__name__)
 
 
@@ -65,6 +68,8 @@ class _Partition:
     decided: set[int] = field(default_factory=set)
     """Offsets whose decisions stood on the log when the partition was taken over."""
     latest: Instant = _BEGINNING
+    is_fresh: bool = False
+    """Whether all that was deployed before the batch at work is in the catalog."""
 
 
 class AdmissionHost:
@@ -110,6 +115,7 @@ class AdmissionHost:
         if known is None:
             known = await self._recover(partition, records[0])
             self._partitions[partition] = known
+        known.is_fresh = False
         appends: list[NewRecord] = []
         decided: list[events.Event] = []
         answers: list[replies.Reply] = []
@@ -152,6 +158,9 @@ class AdmissionHost:
                     key, value = outcomes[0].instance_id, at_hand.encode(outcomes)
                     appends.append(NewRecord(ADMISSIONS.name, key, value))
                 continue
+            if isinstance(event, events.DispatchRequested):
+                decided += self._decide_dispatch(known, record, event)
+                continue
             if isinstance(event, events.SignalReceived):
                 partition, offset = record.partition, record.offset
                 decided.append(replace(event, trigger_partition=partition, trigger_offset=offset))
@@ -164,22 +173,50 @@ class AdmissionHost:
             known.latest = max(known.latest, record.at)
             state = known.states.get(event.endpoint_id, admission.INITIAL)
             body = await self._body(state, event, known.latest)
-            new = admission.decide(
-                state,
-                event,
-                known.latest,
-                catalog=catalog,
-                partition=record.partition,
-                offset=record.offset,
-                keys=known.keys.state,
-                body=body,
-            )
+            new = self._judge(known, record, event, state, body)
+            if _may_be_stale(new) and not known.is_fresh:
+                # What was deployed a moment ago, through another process, counts.
+                await self._definitions.read_to_end()
+                known.is_fresh = True
+                body = await self._body(state, event, known.latest)
+                new = self._judge(known, record, event, state, body)
             for outcome in new:
                 state = admission.evolve(state, outcome)
                 idempotency.evolve(known.keys.state, outcome)
             known.states[event.endpoint_id] = state
             decided += new
         return decided
+
+    def _judge(
+        self,
+        known: _Partition,
+        record: Record,
+        event: events.Event,
+        state: admission.State,
+        body: bytes | None,
+    ) -> list[events.Event]:
+        return admission.decide(
+            state,
+            event,
+            known.latest,
+            catalog=self._definitions.catalog,
+            partition=record.partition,
+            offset=record.offset,
+            keys=known.keys.state,
+            body=body,
+        )
+
+    def _decide_dispatch(
+        self, known: _Partition, record: Record, event: events.DispatchRequested
+    ) -> list[events.Event]:
+        known.latest = max(known.latest, record.at)
+        keys = known.keys.state
+        said = dispatches.decide(
+            event, known.latest, keys=keys, partition=record.partition, offset=record.offset
+        )
+        for outcome in said:
+            idempotency.evolve(keys, outcome)
+        return said
 
     async def _decide_inner(
         self,
@@ -254,6 +291,13 @@ class AdmissionHost:
         error = None if done.cancelled() else done.exception()
         if error is not None and not self.failed.done():
             self.failed.set_exception(error)
+
+
+def _may_be_stale(said: Sequence[events.Event]) -> bool:
+    """Whether a trigger was refused for what may have been deployed a moment ago."""
+    return any(
+        isinstance(event, events.TriggerRefused) and event.reason not in _SETTLED for event in said
+    )
 
 
 def _collect(known: _Partition, partition: int, first_offset: int, record: Record) -> None:

@@ -59,6 +59,8 @@ class Open:
     """What it has invoked and has not come to an end."""
     failures: int = 0
     """How many of those that it has invoked failed or were refused."""
+    continues: bool = False
+    """Whether its preprocess flow has run before, on another instance."""
     carried: bool = False
     """At `journal_offset` stands a record that says all up to there, its admission included."""
 
@@ -142,8 +144,10 @@ def evolve(state: State, offset: int, event: events.Event) -> None:
                 state.started_through[event.admission_partition] = event.admission_offset
                 note_decision(state, event.trigger_partition, event.trigger_offset)
                 begin(state, event, offset)
-        case events.ExecutionCompleted() | events.ExecutionHandedOver():
+        case events.ExecutionCompleted():
             end(state, event.execution_id, failed=False)
+        case events.ExecutionHandedOver():
+            hand_over(state, event.execution_id)
         case events.ExecutionFailed():
             end(state, event.execution_id, failed=True)
         case events.ExecutionCarried():
@@ -177,7 +181,9 @@ def begin(state: State, event: events.ExecutionStarted, offset: int) -> None:
     """Collect a start: from here on the execution is open, and its invocation is used up."""
     invoked = state.invoked.pop(event.execution_id, None)
     invoked_by = invoked.event.invoked_by if invoked else None
-    state.open[event.execution_id] = Open(offset, event.admission_offset, invoked_by=invoked_by)
+    state.open[event.execution_id] = Open(
+        offset, event.admission_offset, invoked_by=invoked_by, continues=event.continues
+    )
 
 
 def suspend(state: State, offset: int, event: events.ExecutionCarried) -> None:
@@ -199,6 +205,13 @@ def end(state: State, execution_id: ExecutionId, *, failed: bool) -> ExecutionId
     state.values.pop((Scope.EXECUTION.value, execution_id), None)
     ended = state.open.pop(execution_id, None)
     return _leave(state, ended.invoked_by, execution_id, failed) if ended else None
+
+
+def hand_over(state: State, execution_id: ExecutionId) -> None:
+    """Collect that another instance goes on, unless its part has begun here already."""
+    known = state.open.get(execution_id)
+    if known is not None and not known.continues:
+        end(state, execution_id, failed=False)
 
 
 def invoke(state: State, offset: int, event: events.FlowInvoked) -> None:

@@ -51,7 +51,7 @@ from processors.shared_state_host import Gaps, SharedState
 from schemas import codec, configuration, events, values
 from schemas.configuration import Configuration
 from schemas.definitions import YAML, Definition
-from schemas.errors import Bug, PenstockError, Undecodable
+from schemas.errors import PenstockError, Undecodable
 from schemas.events import BodyEncoding
 from schemas.ids import ExecutionId
 from schemas.instants import SECOND, Instant
@@ -329,7 +329,8 @@ class ExecutionHost:
         said: Sequence[events.Event],
     ) -> Run:
         catalog = self._definitions.catalog
-        if (admitted.integration_id, admitted.version) not in catalog.versions:
+        version = (admitted.integration_id, admitted.version)
+        if version not in catalog.versions or admitted.preprocess is not None:
             await self._definitions.read_to_end()
         definition = catalog.definition(admitted.integration_id, admitted.version)
         configuration = self._configuration(admitted, definition)
@@ -551,7 +552,23 @@ class ExecutionHost:
         self._watch(task)
 
     def _hand_over_in_task(self, journal: _Journal, run: Run) -> None:
-        raise Bug(f"execution {run.admitted.execution_id} cannot go on on another instance")
+        task = asyncio.ensure_future(self._hand_over(journal, run))
+        journal.tasks.add(task)
+        task.add_done_callback(journal.tasks.discard)
+        self._watch(task)
+
+    async def _hand_over(self, journal: _Journal, run: Run) -> None:
+        """Let the instance that the preprocess flow has named go on with the execution."""
+        assert run.handed_over is not None
+        admission = preprocess.continued(run.admitted, run.handed_over)
+        requested = codec.encode([events.DispatchRequested(admission=admission)])
+        await self._log.append([NewRecord(TRIGGERS.name, admission.endpoint_id, requested)])
+        done = events.ExecutionHandedOver(execution_id=admission.execution_id)
+        value = codec.encode([done], journal.claim)
+        key = run.admitted.instance_id
+        [at] = await self._log.append([NewRecord(EXECUTIONS.name, key, value, journal.partition)])
+        self._note(journal, at.offset, 1)
+        execution.evolve(journal.state, at.offset, done)
 
     async def _perform(self, effect: Effect, session: Session | None) -> Performed | Heard | None:
         if isinstance(effect, Exchange):
@@ -771,6 +788,9 @@ class ExecutionHost:
         self, admitted: events.ExecutionAdmitted, definition: Definition
     ) -> Configuration:
         catalog = self._definitions.catalog
+        if not admitted.customer_id:
+            # A preprocess flow of all customers: nothing of any of them is its own.
+            return Configuration({}, frozenset(), {})
         deployed = catalog.instances[admitted.instance_id].deployed
         revision = (admitted.instance_id, admitted.revision)
         sealed = catalog.configurations.get(revision, deployed.sealed)

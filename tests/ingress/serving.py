@@ -1,7 +1,7 @@
 """A served ingress for tests: its log, a client, and the processors' part played by hand."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -169,7 +169,8 @@ class Served:
 
 @asynccontextmanager
 async def served(folder: Path, **given: Any) -> AsyncIterator[Served]:
-    log = await open_log(f"sqlite:///{folder / 'log.db'}")
+    """An ingress on the `log` that is given, else on an embedded one in `folder`."""
+    log = given.pop("log", None) or await open_log(f"sqlite:///{folder / 'log.db'}")
     try:
         blobs = Blobs.open(str(folder / "blobs"))
         definitions = Definitions(log)
@@ -193,12 +194,14 @@ async def served(folder: Path, **given: Any) -> AsyncIterator[Served]:
 
 
 @asynccontextmanager
-async def processing(ingress: Served) -> AsyncIterator[None]:
+async def processing(
+    ingress: Served, run: Callable[..., Coroutine[Any, Any, None]] = embedded_host.run
+) -> AsyncIterator[None]:
     """The processors at work on the log of `ingress`, instead of by hand."""
     ready = asyncio.Event()
     async with effects.world(code_timeout_s=2, allow_private=True) as world:
         host = asyncio.ensure_future(
-            embedded_host.run(
+            run(
                 ingress.log,
                 blobs=ingress.blobs,
                 definitions=Definitions(ingress.log),

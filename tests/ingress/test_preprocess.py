@@ -72,7 +72,7 @@ async def post(ingress: Served, url: str, to: str, who: str = "acme", **headers:
     return await ingress.http.post(url, json=body, headers=headers, follow_redirects=True)
 
 
-TYPES = ["instance_specific"]
+TYPES = ["instance_specific", "shared_instance"]
 
 
 @pytest.mark.parametrize("endpoint_type", TYPES)
@@ -114,6 +114,9 @@ async def test_the_flow_that_is_named_says_how_its_caller_is_answered(
         ("instance_specific", "Third", "acme", 404, "unknown_flow"),
         ("instance_specific", "", "acme", 400, "missing_flow_name"),
         ("instance_specific", "Route", "acme", 404, "unknown_flow"),
+        ("shared_instance", "Third", "acme", 404, "unknown_flow"),
+        ("shared_instance", "First", "initech", 404, "unknown_customer"),
+        ("shared_instance", "First", "", 400, "missing_customer"),
     ],
 )
 async def test_what_the_preprocess_flow_names_in_vain_fails_the_execution(
