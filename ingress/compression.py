@@ -12,7 +12,7 @@ from schemas.bodies import Malformed
 from schemas.errors import Refused
 
 RATIO = 100
-RATIO_FROM_BYTES = 1024 * 1024
+RATIO_FROM_BYTES = 4 * 1024 * 1024
 _PIECE_BYTES = 64 * 1024
 _GZIP, _ZLIB, _RAW = 31, 15, -15
 """How zlib is told the format (zlib manual, inflateInit2)."""
@@ -48,7 +48,7 @@ class Decoder:
         self._taken += len(chunk)
         while True:
             piece, chunk = self._inflated(chunk)
-            self._count(len(piece))
+            self._count(len(piece), self._taken - len(chunk))
             if piece:
                 yield piece
             if not chunk and len(piece) < _PIECE_BYTES:
@@ -76,11 +76,11 @@ class Decoder:
         ended = self._inflater.eof
         return piece, self._inflater.unused_data if ended else self._inflater.unconsumed_tail
 
-    def _count(self, size: int) -> None:
+    def _count(self, size: int, taken: int) -> None:
         self.given_bytes += size
         if self.given_bytes > self._max_bytes:
             message = f"The request body unpacks to more than {self._max_bytes} bytes."
-        elif self.given_bytes > max(RATIO_FROM_BYTES, RATIO * self._taken):
+        elif self.given_bytes > max(RATIO_FROM_BYTES, RATIO * taken):
             message = f"The request body unpacks to more than {RATIO} times its size."
         else:
             return

@@ -54,13 +54,15 @@ class Bodies:
         chunks = _received(receive, self._max_bytes)
         if witness is not None or decoder is not None:
             chunks = _unpacked(chunks, witness, decoder)
+        if media.is_form:
+            chunks = _checked(chunks, media, witness)
         start = b""
         async for chunk in chunks:
             start = start + chunk if start else chunk
             if len(start) > LARGE_BYTES:
-                return await self._store(start, chunks, media, witness)
-        if start:
-            _check(start, media)
+                return await self._store(_chained(start, chunks), media)
+        if start and media.is_json:
+            bodies.parsed_json(start, media)
         return _small(start)
 
     async def discard(self, body: Body) -> None:
@@ -68,12 +70,7 @@ class Bodies:
         if body.encoding is BodyEncoding.BLOB:
             await self._blobs.delete(body.kept)
 
-    async def _store(
-        self, start: bytes, rest: AsyncIterator[bytes], media: Media, witness: Witness | None
-    ) -> Body:
-        chunks = _chained(start, rest)
-        if media.is_form:
-            chunks = _checked(chunks, media, witness)
+    async def _store(self, chunks: AsyncIterator[bytes], media: Media) -> Body:
         blob = await self._blobs.put(f"bodies/{secrets.token_hex(16)}", chunks)
         body = Body(blob.key, BodyEncoding.BLOB, blob.size)
         if media.is_json:
@@ -154,13 +151,16 @@ async def _chained(start: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[by
 async def _checked(
     chunks: AsyncIterator[bytes], media: Media, witness: Witness | None
 ) -> AsyncIterator[bytes]:
-    """`chunks`, as long as they are a form whose JSON parts are JSON."""
+    """`chunks`, as long as they are a form whose JSON parts are JSON, or nothing at all."""
+    form: Form | None = None
     try:
-        form = Form(media, keep=forms.is_json, max_kept_bytes=forms.MAX_KEPT_BYTES)
         async for chunk in chunks:
+            if form is None:
+                form = Form(media, keep=forms.is_json, max_kept_bytes=forms.MAX_KEPT_BYTES)
             form.feed(chunk)
             yield chunk
-        form.close()
+        if form is not None:
+            form.close()
     except Malformed:
         await _read_out(chunks, witness)
         raise
@@ -171,15 +171,6 @@ async def _read_out(chunks: AsyncIterator[bytes], witness: Witness | None) -> No
     if witness is not None:
         async for _ in chunks:
             pass
-
-
-def _check(content: bytes, media: Media) -> None:
-    if media.is_json:
-        bodies.parsed_json(content, media)
-    elif media.is_form:
-        form = Form(media, keep=forms.is_json)
-        form.feed(content)
-        form.close()
 
 
 def _small(body: bytes) -> Body:
