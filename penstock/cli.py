@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from penstock import cli_signals, show
+from penstock import cli_schedules, cli_signals, show
 from penstock.show import Said
 from schemas.errors import PenstockError, Unusable
 
@@ -31,6 +31,7 @@ executions = typer.Typer(help="What has run.", no_args_is_help=True)
 app.add_typer(instances, name="instances")
 app.add_typer(executions, name="executions")
 executions.command("signal")(cli_signals.signal)
+app.add_typer(cli_schedules.app, name="schedules")
 
 Host = Annotated[str, typer.Option(help="The address to listen on.")]
 Port = Annotated[int, typer.Option(min=0, max=65_535, help="The port to listen on.")]
@@ -315,19 +316,9 @@ def rebuild(
 
 
 def _all_pages(path: str, what: str, limit: int | None, **query: str | None) -> list[Any]:
-    """Up to `limit` rows of a list, however many pages that takes; all of them for None."""
     from penstock import client
 
-    server = client.server()
-    found: list[Any] = []
-    after: str | None = None
-    while True:
-        wanted = 100 if limit is None else min(100, limit - len(found))
-        answer = server.get(path, limit=wanted, after=after, **query)
-        found += answer[what]
-        after = answer["next"]
-        if after is None or (limit is not None and len(found) >= limit):
-            return found
+    return client.server().pages(path, what, limit, **query)
 
 
 def _send_file(file: Path, path: str, body: dict[str, Any]) -> Any:

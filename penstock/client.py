@@ -49,6 +49,18 @@ class Server:
         given = {key: value for key, value in query.items() if value is not None}
         return self._call("GET", path, params=given)
 
+    def pages(self, path: str, what: str, limit: int | None, **query: str | None) -> list[Any]:
+        """Up to `limit` rows of a list, however many pages that takes; all of them for None."""
+        found: list[Any] = []
+        after: str | None = None
+        while True:
+            wanted = 100 if limit is None else min(100, limit - len(found))
+            answer = self.get(path, limit=wanted, after=after, **query)
+            found += answer[what]
+            after = answer["next"]
+            if after is None or (limit is not None and len(found) >= limit):
+                return found
+
     def post(self, path: str, body: object = None, headers: dict[str, str] | None = None) -> Any:
         return self._call("POST", path, json=body, headers=headers or {})
 

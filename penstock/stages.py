@@ -169,7 +169,7 @@ def ingress(parts: Parts, views: "Views", listener: socket.socket) -> Stage:
                     parts.log, find=registry.find, master_key=parts.master_key, world=world
                 ),
                 routers=(
-                    api.router(views, parts.log),
+                    api.router(views, parts.log, clock=_clock),
                     signals.router(parts.log, _finder(views), api.PREFIX),
                 ),
             )

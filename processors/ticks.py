@@ -17,12 +17,9 @@ from processors.lifecycle_triggers import EMPTY
 from schemas import events, ids
 from schemas.catalog import Catalog, Instance, Status
 from schemas.events import CatchUp, InvokeType, Skip
-from schemas.followed import fires_at
+from schemas.followed import LATE_S, fires_at
 from schemas.ids import EndpointId, ScheduleId
 from schemas.instants import SECOND, Instant
-
-LATE_S = 10.0
-"""A tick is late that is noticed so long after it was to fire."""
 
 
 def decide(
@@ -142,4 +139,5 @@ def _admitted(
         schedule_id=tick.schedule_id,
         due_at=tick.due_at,
         overlap=rule.overlap if rule else events.Overlap.ALLOW,
+        jitter_s=tick.jitter_s,
     )

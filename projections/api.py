@@ -14,7 +14,7 @@ from fastapi.routing import APIRoute
 from typing_extensions import TypedDict
 
 from eventlog.log import EventLog
-from projections import history, queries, refused_calls, shapes
+from projections import history, queries, refused_calls, schedules, shapes
 from projections.paging import LARGEST_PAGE
 from projections.projector import rebuild
 from projections.rows import Status
@@ -63,9 +63,13 @@ def _sentence(error: RequestValidationError) -> str:
 
 
 def router(
-    views: Views, log: EventLog, *, dependencies: Sequence[params.Depends] = ()
+    views: Views,
+    log: EventLog,
+    *,
+    clock: Callable[[], Instant],
+    dependencies: Sequence[params.Depends] = (),
 ) -> APIRouter:
-    """The routes over `views`; `log` tells how far they are behind."""
+    """The routes over `views`; `log` tells how far they are behind, `clock` what comes next."""
     api = APIRouter(
         prefix=PREFIX,
         route_class=_Route,
@@ -76,6 +80,7 @@ def router(
     _add_executions(api, views)
     history.add_route(api, views, log)
     refused_calls.add_route(api, views)
+    schedules.add_routes(api, views, clock)
     _add_deployments(api, views)
     _add_projections(api, views, log)
     return api

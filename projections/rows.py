@@ -125,6 +125,21 @@ class RefusedCallsRow:
 
 
 @dataclass(slots=True)
+class TickRow:
+    """What a batch says of one decision on a schedule; None is what it does not say."""
+
+    schedule_id: str
+    due_at: int
+    first_due_at: int | None = None
+    instants: int | None = None
+    reason: str | None = None
+    recorded_at: int | None = None
+    late_ms: int | None = None
+    execution_id: str | None = None
+    blocked_by: str | None = None
+
+
+@dataclass(slots=True)
 class Changes:
     """What a batch of records does to the tables, at most one row for each execution and step.
 
@@ -136,8 +151,15 @@ class Changes:
     log_lines: list[LogRow] = field(default_factory=list)
     refusals: list[RefusalRow] = field(default_factory=list)
     refused_calls: list[RefusedCallsRow] = field(default_factory=list)
+    ticks: dict[tuple[str, int], TickRow] = field(default_factory=dict)
     definitions: list[tuple[events.Event, Instant]] = field(default_factory=list)
     events: int = 0
+
+    def tick(self, schedule_id: str, due_at: int) -> TickRow:
+        row = self.ticks.get((schedule_id, due_at))
+        if row is None:
+            row = self.ticks[schedule_id, due_at] = TickRow(schedule_id, due_at)
+        return row
 
     def execution(self, execution_id: str) -> ExecutionRow:
         row = self.executions.get(execution_id)

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, Table, Text
 
-VERSION = 5
+VERSION = 6
 
 METADATA = MetaData()
 
@@ -202,3 +202,35 @@ REFUSED_CALLS = Table(
     _text("sample", nullable=False),
 )
 Index("refused_calls_by_time", REFUSED_CALLS.c.last_at)
+
+# What holds now for each scheduled flow; `expression` is empty where it never fires.
+SCHEDULES = Table(
+    "schedules",
+    METADATA,
+    _text("id", primary_key=True),
+    _text("instance_id", nullable=False, index=True),
+    _text("flow", nullable=False),
+    _text("expression", nullable=False),
+    _text("time_zone", nullable=False),
+    _text("schedule_type", nullable=False),
+    _text("catch_up", nullable=False),
+    _number("max_catch_up", nullable=False),
+    _text("overlap", nullable=False),
+    _number("jitter_s", nullable=False),
+    _number("since", nullable=False),
+)
+
+# One row per decision. `blocked_by` comes from executions, all else from admissions.
+SCHEDULE_TICKS = Table(
+    "schedule_ticks",
+    METADATA,
+    _text("schedule_id", primary_key=True),
+    _key_number("due_at"),
+    _number("first_due_at"),
+    _number("instants"),
+    _text("reason"),
+    _number("recorded_at"),
+    _number("late_ms"),
+    _text("execution_id"),
+    _text("blocked_by"),
+)

@@ -123,6 +123,10 @@ def _fold_admissions(
             case events.ExecutionAdmitted():
                 if state.is_new(event.trigger_partition, event.trigger_offset):
                     _admit(event, changes.execution(event.execution_id))
+                    _fire(event, changes)
+            case events.TickSkipped():
+                if state.is_new(event.trigger_partition, event.trigger_offset):
+                    _skip(event, changes)
             case events.TriggerRefused():
                 if state.is_new(event.trigger_partition, event.trigger_offset):
                     changes.refusals.append(_refusal(event))
@@ -167,6 +171,22 @@ def _refusal(event: events.TriggerRefused) -> RefusalRow:
         customer=_storable(event.customer),
         repeats=event.repeats,
     )
+
+
+def _fire(event: events.ExecutionAdmitted, changes: Changes) -> None:
+    if event.schedule_id is None or event.due_at is None:
+        return
+    row = changes.tick(event.schedule_id, event.due_at)
+    row.first_due_at, row.instants = event.due_at, 1
+    row.recorded_at = event.received_at
+    row.late_ms = (event.received_at - event.due_at) // 1_000 - event.jitter_s * 1_000
+    row.execution_id = event.execution_id
+
+
+def _skip(event: events.TickSkipped, changes: Changes) -> None:
+    row = changes.tick(event.schedule_id, event.due_at)
+    row.first_due_at, row.instants = event.first_due_at, event.count
+    row.recorded_at, row.reason = event.received_at, event.reason
 
 
 def _refused_calls(event: events.CallsRefused) -> RefusedCallsRow:

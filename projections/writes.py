@@ -30,7 +30,7 @@ from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from projections import tables
 from projections.rows import OPEN_STEP, Changes, ExecutionRow, Status
 from projections.views import forget_ended
-from schemas import events
+from schemas import events, ids
 from schemas.catalog import Status as InstanceStatus
 from schemas.instants import Instant
 
@@ -47,6 +47,7 @@ def write(connection: Connection, changes: Changes) -> None:
     _write_rows(connection, tables.LOG_LINES, changes.log_lines)
     _write_rows(connection, tables.REFUSALS, changes.refusals)
     _write_rows(connection, tables.REFUSED_CALLS, changes.refused_calls)
+    _write_rows(connection, tables.SCHEDULE_TICKS, list(changes.ticks.values()))
 
 
 def insert_for(connection: Connection, table: Table) -> Any:
@@ -66,9 +67,9 @@ def _stated(rows: Iterable[ExecutionRow]) -> list[ExecutionRow]:
     return stated
 
 
-def _ended(connection: Connection, ids: Iterable[str]) -> list[str]:
-    """Which of the executions `ids` had ended before."""
-    wanted = orjson.dumps(list(ids)).decode()
+def _ended(connection: Connection, asked: Iterable[str]) -> list[str]:
+    """Which of the executions `asked` had ended before."""
+    wanted = orjson.dumps(list(asked)).decode()
     if wanted == "[]":
         return []
     found = connection.execute(_ended_among(connection.dialect.name), {"ids": wanted})
@@ -77,12 +78,12 @@ def _ended(connection: Connection, ids: Iterable[str]) -> list[str]:
 
 @cache
 def _ended_among(dialect: str) -> Any:
-    ids = bindparam("ids", type_=Text)
+    asked = bindparam("ids", type_=Text)
     if dialect == "postgresql":
-        given = func.json_array_elements_text(cast(ids, postgresql.JSON)).column_valued("wanted")
+        given = func.json_array_elements_text(cast(asked, postgresql.JSON)).column_valued("wanted")
         wanted = select(given)
     else:
-        wanted = select(func.json_each(ids).table_valued("value").c.value)
+        wanted = select(func.json_each(asked).table_valued("value").c.value)
     known = tables.EXECUTIONS.c
     return select(known.id).where(known.id.in_(wanted), known.ended_at.is_not(None))
 
@@ -150,6 +151,14 @@ def _merge_step(upsert: _Upsert) -> _Upsert:
     )
 
 
+def _merge_tick(upsert: _Upsert) -> _Upsert:
+    """Each column keeps what was said first."""
+    known, given = tables.SCHEDULE_TICKS.c, upsert.excluded
+    names = tables.SCHEDULE_TICKS.columns.keys()[2:]
+    merged = {name: func.coalesce(known[name], given[name]) for name in names}
+    return upsert.on_conflict_do_update(index_elements=["schedule_id", "due_at"], set_=merged)
+
+
 def _keep_first(upsert: _Upsert) -> _Upsert:
     return upsert.on_conflict_do_nothing()
 
@@ -160,6 +169,7 @@ _CONFLICTS = {
     tables.LOG_LINES.name: _keep_first,
     tables.REFUSALS.name: _keep_first,
     tables.REFUSED_CALLS.name: _keep_first,
+    tables.SCHEDULE_TICKS.name: _merge_tick,
 }
 
 
@@ -177,6 +187,7 @@ def _write_definition(connection: Connection, event: events.Event, at: Instant) 
             _replace(connection, tables.CUSTOMERS, event.customer_id, row)
         case events.InstanceDeployed():
             _deploy(connection, event, at)
+            _schedule(connection, event, at)
         case events.InstancePaused():
             _set_status(connection, event.instance_id, InstanceStatus.PAUSED)
         case events.InstanceResumed():
@@ -222,6 +233,27 @@ def _deploy(connection: Connection, event: events.InstanceDeployed, at: Instant)
     for flow, endpoint_id in event.endpoints.items():
         row = {"instance_id": event.instance_id, "flow": flow, "id": endpoint_id}
         connection.execute(insert_for(connection, endpoints).values(row))
+
+
+def _schedule(connection: Connection, event: events.InstanceDeployed, at: Instant) -> None:
+    """What holds now for each flow, which is the last that is said of it."""
+    table, instance_id = tables.SCHEDULES, event.instance_id
+    connection.execute(delete(table).where(table.c.instance_id == instance_id))
+    for rule in {rule.flow: rule for rule in event.schedules}.values():
+        row = {
+            "id": ids.schedule_of(instance_id, rule.flow),
+            "instance_id": instance_id,
+            "flow": rule.flow,
+            "expression": rule.expression,
+            "time_zone": rule.time_zone,
+            "schedule_type": rule.schedule_type,
+            "catch_up": rule.catch_up,
+            "max_catch_up": rule.max_catch_up,
+            "overlap": rule.overlap,
+            "jitter_s": rule.jitter_s,
+            "since": at if rule.since is None else rule.since,
+        }
+        connection.execute(insert_for(connection, table).values(row))
 
 
 def _set_status(connection: Connection, instance_id: str, status: InstanceStatus) -> None:

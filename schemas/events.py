@@ -455,7 +455,8 @@ class ExecutionAdmitted:
     shared endpoint that flow belongs to no customer: `instance_id` is then the integration's own
     (schemas.ids.system_instance). `continues`: the preprocess flow has run, on that instance.
 
-    Of a tick, `schedule_id`, `due_at` and `overlap` say which one, and what if a run is open.
+    Of a tick, `schedule_id`, `due_at` and `overlap` say which one, and what if a run is open;
+    it was to fire `jitter_s` after it was due.
     """
 
     execution_id: ExecutionId
@@ -485,6 +486,7 @@ class ExecutionAdmitted:
     schedule_id: ScheduleId | None = None
     due_at: Instant | None = None
     overlap: Overlap = Overlap.ALLOW
+    jitter_s: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,8 @@ from schemas.ids import ScheduleId
 from schemas.instants import SECOND, Instant
 
 NEVER = Instant(-1)
+LATE_S = 10.0
+"""A tick is late that is noticed so long after it was to fire."""
 
 
 @dataclass(slots=True)

@@ -31,7 +31,14 @@ async def client(views: Views, tmp_path: Path) -> AsyncIterator[httpx.AsyncClien
     log = await SqliteLog.open(tmp_path / "log.db")
     app = fastapi.FastAPI()
     app.add_exception_handler(Refused, answer)
-    app.include_router(api.router(views, log, dependencies=[fastapi.Depends(token_needed)]))
+    app.include_router(
+        api.router(
+            views,
+            log,
+            clock=lambda: story.START,
+            dependencies=[fastapi.Depends(token_needed)],
+        )
+    )
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app),
         base_url="http://test/api/v1",

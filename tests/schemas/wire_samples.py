@@ -459,4 +459,17 @@ SAMPLES: tuple[tuple[str, bytes], ...] = (
         b',"instance_id":"instance id","customer_id":"customer id","integration_id":"integ'
         b'ration id","version":7,"synchronous":true,"revision":3}]]}',
     ),
+    (
+        "execution.admitted",
+        b'{"v":1,"events":[["execution.admitted",{"execution_id":"execution id","trigger_p'
+        b'artition":17,"trigger_offset":14,"received_at":1700000000000011,"endpoint_id":"e'
+        b'ndpoint id","instance_id":"instance id","customer_id":"customer id","integration'
+        b'_id":"integration id","version":7,"flow":"flow","request":{"method":"","path":""'
+        b',"headers":[],"query":[],"body":"","encoding":"text","body_bytes":0,"content_typ'
+        b'e":""},"synchronous":false,"reply_to":"","request_no":0,"invoke_type":"SCHEDULED'
+        b'","invoke_url":"","invoked_by":null,"is_batch":false,"change":null,"preprocess":'
+        b'null,"continues":false,"idempotency_key":"","fingerprint":"","revision":0,"sched'
+        b'ule_id":"schedule id","due_at":1700000000000006,"overlap":"cancel","jitter_s":3}'
+        b"]]}",
+    ),
 )
