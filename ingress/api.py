@@ -153,6 +153,7 @@ class Lifecycle:
 
     async def deploy(self, body: DeployBody, base_url: str) -> DeployedBody:
         definition, manifest = await self._read(body)
+        self._changes.check(definition)
         wish = lifecycle.Wish(
             customer=body.customer,
             instance=body.instance or "",

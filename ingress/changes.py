@@ -36,6 +36,9 @@ _logger = logging.getLogger(__name__)
 class Hooks(Protocol):
     """What components do on a deployment or removal."""
 
+    def check(self, definition: Definition) -> None:
+        """Raises Refused for a flow whose trigger does not take what the flow sets."""
+
     def entails(self, definition: Definition, occasion: Occasion) -> bool:
         """Whether there may be anything to do."""
 
@@ -57,6 +60,11 @@ class Changes:
         self._definitions = definitions
         self._hooks = hooks
         self._locks: dict[InstanceId, asyncio.Lock] = {}
+
+    def check(self, definition: Definition) -> None:
+        """Raises Refused for what is not to be deployed."""
+        if self._hooks is not None:
+            self._hooks.check(definition)
 
     def entails(self, definition: Definition, occasion: Occasion) -> bool:
         return self._hooks is not None and self._hooks.entails(definition, occasion)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from eventlog.log import EventLog, OffsetOutOfRange
-from processors import effects, execution, lifecycle_triggers
+from processors import effects, execution, lifecycle_triggers, trigger_rules
 from processors.actions import HOOK_S, Action, Context, Hook, StepError, TriggerTraits, World
 from processors.cleaning import clean
 from processors.execution_host import JOURNAL_READER
@@ -21,6 +21,7 @@ from schemas import codec, configuration, events, ids, inputs
 from schemas.catalog import Catalog
 from schemas.configuration import Configuration
 from schemas.definitions import Definition, Step
+from schemas.errors import Refused
 from schemas.events import Occasion, Scope
 from schemas.hooks import About, HookFailed, Phase, Returned
 from schemas.ids import InstanceId
@@ -60,6 +61,13 @@ class Hooks:
         self._master_key = master_key
         self._world = world
         self._timeout_s = timeout_s
+
+    def check(self, definition: Definition) -> None:
+        """Raises Refused for a flow that sets on its trigger what the trigger does not take."""
+        found = trigger_rules.objections(definition, self._find)
+        if found:
+            message = f"The integration cannot be deployed: {'; '.join(found[:5])}."
+            raise Refused(message, reason="trigger_misused")
 
     def entails(self, definition: Definition, occasion: Occasion) -> bool:
         """Whether a deployment or removal may run a hook or start a flow."""

@@ -269,3 +269,18 @@ async def test_a_process_that_starts_follows_a_deployment_that_another_one_left_
     assert [e.flow for e in of(events.ExecutionStarted, executed)] == ["Set Up", "Set Up"]
     await log.close()
     await whole.close()
+
+
+async def test_a_flow_that_sets_what_its_trigger_does_not_take_is_not_deployed(
+    tmp_path: Path, hooked: Hooked
+) -> None:
+    log = await SqliteLog.open(tmp_path / "log.db")
+    text = TEXT + "\n        branches: [{name: A, steps: []}]\n"
+    async with node(log, tmp_path) as served:
+        told = await served.deploy(text, status=400)
+    assert told["reason"] == "trigger_misused"
+    assert "flow 'Clean Up'" in told["error"]
+    assert "no branch 'A'" in told["error"]
+    assert hooked.calls == []
+    assert await said_on(log, DEFINITIONS) == []
+    await log.close()
