@@ -295,6 +295,7 @@ class Action:
 
     `touches_world`: its effect can be seen outside, so its result is durable before the next step
     begins. `at_most_once`: after a crash between start and result it is not run again but fails.
+    `secret_inputs` are those whose values never stand on the log.
     """
 
     component: str
@@ -307,4 +308,5 @@ class Action:
     at_most_once: bool = False
     is_trigger: bool = False
     trigger: TriggerTraits = TriggerTraits()
+    secret_inputs: frozenset[str] = frozenset()
     description: str = ""

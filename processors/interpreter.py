@@ -541,7 +541,7 @@ class Run:
             name: step_inputs.resolve(given, self._results, self.config)
             for name, given in step.inputs.items()
         }
-        self._given = recorded(step.inputs, resolved, self.secrets)
+        self._given = recorded(step.inputs, resolved, self.secrets, action.secret_inputs)
         return clean(action, resolved)
 
     def _repeat(

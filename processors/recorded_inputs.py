@@ -8,7 +8,7 @@ long the log keeps how long, and a digest by which two can be compared: most are
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 import orjson
@@ -24,11 +24,15 @@ OMITTED = "$omitted"
 
 
 def recorded(
-    given: Mapping[str, Input], resolved: Mapping[str, Value], secrets: Iterable[str]
+    given: Mapping[str, Input],
+    resolved: Mapping[str, Value],
+    secrets: Iterable[str],
+    secret_inputs: Container[str] = (),
 ) -> dict[str, Any] | None:
     """`{input: value}`, `{"$configVar": key}` or `{"$omitted": {"bytes", "sha256"}}` for a value.
 
-    Bytes are base64 texts, named entries of a complex input `[name, value]`.
+    Bytes are base64 texts, named entries of a complex input `[name, value]`. Of `secret_inputs` no
+    value is kept.
     """
     kept: dict[str, Any] = {}
     room = MAX_INPUTS_BYTES
@@ -38,6 +42,8 @@ def recorded(
         if isinstance(one, ConfigVar):
             if one.key:
                 kept[key] = {CONFIG_VAR: one.key}
+        elif key in secret_inputs:
+            kept[key] = {OMITTED: {"reason": "secret"}}
         elif varies(one):
             value = resolved[key]
             if secrets or isinstance(one, Complex):

@@ -21,6 +21,7 @@ def action(
     compute: Compute,
     *inputs: Input,
     runs: Runs = Runs.INLINE,
+    secret_inputs: frozenset[str] = frozenset(),
 ) -> Action:
     """An action that gives what `compute` makes of its inputs."""
 
@@ -40,4 +41,5 @@ def action(
         perform=perform,
         inputs=inputs,
         runs=runs,
+        secret_inputs=secret_inputs,
     )

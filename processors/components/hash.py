@@ -19,6 +19,7 @@ ACTIONS = (
         description="Starts the flow when a request arrives that is signed with the secret key.",
         perform=_WEBHOOK.perform,
         is_trigger=True,
+        secret_inputs=frozenset(("secretKey", "otherSecretKeys")),
         inputs=(
             Input(
                 key="hmacHeaderName",

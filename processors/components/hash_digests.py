@@ -59,6 +59,7 @@ SECRET = Input(
     description="The key, as a text or a file.",
     example="AC49CB66-511F-4085-9119-360B1B142F4B",
 )
+SECRETS = frozenset((SECRET.key,))
 
 
 def hashed(name: str, message: Value) -> Value:
@@ -123,5 +124,6 @@ ACTIONS = (
         SECRET,
         MESSAGE,
         runs=Runs.THREAD,
+        secret_inputs=SECRETS,
     ),
 )

@@ -8,7 +8,7 @@ from typing import Any
 
 from processors.actions import Input, Runs
 from processors.components import computed
-from processors.components.hash_digests import FUNCTION, MESSAGE, SECRET, signed
+from processors.components.hash_digests import FUNCTION, MESSAGE, SECRET, SECRETS, signed
 from processors.components.refusals import unfit
 from schemas.values import Value
 
@@ -71,6 +71,7 @@ ACTIONS = (
         MESSAGE,
         _ENCODING,
         runs=Runs.THREAD,
+        secret_inputs=SECRETS,
     ),
     computed.action(
         "hmac",
@@ -83,5 +84,6 @@ ACTIONS = (
         MESSAGE,
         _SIGNATURE,
         runs=Runs.THREAD,
+        secret_inputs=SECRETS,
     ),
 )

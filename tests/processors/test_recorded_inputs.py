@@ -38,6 +38,20 @@ def test_a_config_variable_is_kept_by_its_key_alone() -> None:
     assert of(ConfigVar(""), None) is None
 
 
+def test_of_an_input_that_is_a_secret_no_value_is_kept() -> None:
+    secret = Template(("s3", ConfigVar("Rest")))
+    listed = Complex((Entry(None, ConfigVar("Old")),))
+    given: dict[str, Input] = {"key": secret, "others": listed, "by": ConfigVar("Key"), "x": RESULT}
+    resolved = {"key": "s3cret", "others": ["0ld"], "by": "s3cret", "x": 1}
+    kept = recorded(given, resolved, frozenset(), frozenset(("key", "others", "by")))
+    assert kept == {
+        "key": {"$omitted": {"reason": "secret"}},
+        "others": {"$omitted": {"reason": "secret"}},
+        "by": {"$configVar": "Key"},
+        "x": 1,
+    }
+
+
 def test_secrets_are_hidden_wherever_they_stand() -> None:
     secrets = frozenset({"s3cret"})
     value = {"a": ["x s3cret y"], "b": {"c": "s3cret"}}
