@@ -22,7 +22,7 @@ from typing import Any
 
 import orjson
 
-from penstock import sdk
+from penstock import memory, sdk
 from schemas import ids, values
 from schemas.instants import SECOND
 from schemas.values import NotSerializable
@@ -243,7 +243,8 @@ def plain(value: Any) -> tuple[Any, bool]:
     """`value` as it comes back from the log, and whether it is tagged. Raises NotSerializable."""
     try:
         given, tagged = values.to_json(value)
-        content = orjson.dumps(given, option=orjson.OPT_NON_STR_KEYS)
+        with memory.room():
+            content = orjson.dumps(given, option=orjson.OPT_NON_STR_KEYS)
     except RecursionError:
         raise NotSerializable("a value that is nested too deep, or within itself") from None
     except TypeError as error:

@@ -100,7 +100,7 @@ class Parent:
             self._serve(loaded)
         finally:
             for pid in self._jobs:
-                os.kill(pid, signal.SIGKILL)
+                _kill(pid)
 
     def _serve(self, loaded: python_loading.Loaded) -> None:
         ended, wakes = socket.socketpair()
@@ -125,7 +125,7 @@ class Parent:
     def _do(self, told: Any, loaded: python_loading.Loaded) -> None:
         if "kill" in told:
             for pid in [pid for pid, number in self._jobs.items() if number == told["kill"]]:
-                os.kill(pid, signal.SIGKILL)
+                _kill(pid)
             return
         connection = socket.socket(fileno=self._frames.sockets.pop(0))
         pid = os.fork()
@@ -137,6 +137,7 @@ class Parent:
     def _become_job(self, connection: socket.socket, loaded: python_loading.Loaded) -> NoReturn:
         code = 1
         try:
+            os.setpgid(0, 0)  # what it sends to its group, and what it has started, is its own
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             self._library.prctl(_PDEATHSIG, signal.SIGKILL)
@@ -152,8 +153,17 @@ class Parent:
             if pid == 0:
                 return
             number = self._jobs.pop(pid)
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(pid, signal.SIGKILL)
             with contextlib.suppress(OSError):
                 self._frames.send({"ended": number, "status": os.waitstatus_to_exitcode(status)})
+
+
+def _kill(pid: int) -> None:
+    """End a job with all that it has started."""
+    for end in (os.killpg, os.kill):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            end(pid, signal.SIGKILL)
 
 
 def main() -> None:

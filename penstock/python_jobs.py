@@ -18,21 +18,21 @@ import asyncio
 import inspect
 import io
 import os
-import resource
 import sys
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from penstock import flow_context, flow_driver, python_loading, sdk
+from penstock import flow_context, flow_driver, memory, python_loading, sdk
 from schemas.values import NotSerializable, from_json
 
 if TYPE_CHECKING:
     from penstock.python_child import Frames
 
 MAX_LINES = 1_000
-_PAGE_BYTES = resource.getpagesize()
+NO_MEMORY = 77
+"""The exit code of a process that has none left."""
 
 
 class _Printed(io.TextIOBase):
@@ -75,7 +75,7 @@ class _Job:
         while (told := self._frames.receive()) is not None:
             match told["do"]:
                 case "flow":
-                    limit_memory(told["limits"]["memory_bytes"])
+                    memory.limit(told["limits"]["memory_bytes"])
                     self._driver = self._begun(told)
                     self._say_turn(self._driver.start())
                 case "deliver":
@@ -89,7 +89,7 @@ class _Job:
                 case "go":
                     threading.Thread(target=self._step, args=(told,), daemon=True).start()
                 case "perform":
-                    limit_memory(told["limits"]["memory_bytes"])
+                    memory.limit(told["limits"]["memory_bytes"])
                     said = performed(self._loaded, told)
                     self._say({"say": "outcome", **said, "logs": self._printed.take()})
 
@@ -97,7 +97,7 @@ class _Job:
         return flow_driver.Driver(self._loaded.flows[told["flow"]], told["about"])
 
     def _say(self, frame: dict[str, Any]) -> None:
-        with self._sending, suppress(BrokenPipeError, ConnectionResetError):
+        with self._sending, memory.room(), suppress(BrokenPipeError, ConnectionResetError):
             self._frames.send(frame)
 
     def _say_turn(self, turn: flow_driver.Turn) -> None:
@@ -105,6 +105,15 @@ class _Job:
         self._say({"say": "turn", "asks": turn.asks, "logs": logs, "end": turn.end})
 
     def _step(self, told: Mapping[str, Any]) -> None:
+        """In a thread. What it cannot even tell of ends the process, which tells as much."""
+        try:
+            self._run_step(told)
+        except MemoryError:
+            os._exit(NO_MEMORY)
+        except OSError:
+            os._exit(1)
+
+    def _run_step(self, told: Mapping[str, Any]) -> None:
         assert self._driver is not None
         number = told["number"]
         work = self._driver.work[number]
@@ -123,7 +132,10 @@ def run(frames: "Frames", loaded: python_loading.Loaded) -> None:
     with open(os.devnull, "r+b") as nothing:
         for descriptor in (0, 1, 2):
             os.dup2(nothing.fileno(), descriptor)
-    _Job(frames, loaded).run()
+    try:
+        _Job(frames, loaded).run()
+    except MemoryError:
+        os._exit(NO_MEMORY)
 
 
 def performed(loaded: python_loading.Loaded, told: Mapping[str, Any]) -> dict[str, Any]:
@@ -203,10 +215,3 @@ def _body(body: Any) -> str:
     import orjson
 
     return orjson.dumps(flow_context.plain(body)[0]).decode()
-
-
-def limit_memory(more_bytes: int) -> None:
-    """Let this process grow by so much, and no further: then Python raises MemoryError."""
-    with suppress(FileNotFoundError), open("/proc/self/statm") as file:
-        size = int(file.read().split()[0]) * _PAGE_BYTES
-        resource.setrlimit(resource.RLIMIT_AS, (size + more_bytes, size + more_bytes))

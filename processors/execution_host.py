@@ -370,6 +370,7 @@ class ExecutionHost:
             session = journal.live.setdefault(admitted.execution_id, Session(self._world))
             key = f"{published.integration_id}/{published.version}"
             session.use(key, published.definition)
+            run.turn_s = self._world.code_timeout_s
         if problem:
             run.said.append(
                 events.ExecutionFailed(execution_id=admitted.execution_id, error=problem)

@@ -29,6 +29,9 @@ MAX_JOBS = 64
 """So many jobs run at once in this process; others wait for one to end."""
 
 STATUS_S = 1.0
+NO_MEMORY = 77
+"""The exit code of a job that has no memory left (penstock.python_jobs)."""
+
 _LENGTH = struct.Struct(">I")
 _READ_BYTES = 1 << 18
 
@@ -274,6 +277,8 @@ def _not_loaded(message: str) -> NotLoaded:
 
 
 def _described(code: int) -> str:
+    if code == NO_MEMORY:
+        return "it had no more memory"
     if code >= 0:
         return f"exit code {code}"
     with suppress(ValueError):

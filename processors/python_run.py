@@ -49,12 +49,6 @@ from schemas.instants import SECOND, Instant
 from schemas.secrets import hide
 from schemas.values import Value, from_json, to_json
 
-TURN_S = 10.0
-"""How long a flow's own code may take between two things that it waits for."""
-
-START_S = 30.0
-"""How long it may take until a new process has reached its first turn."""
-
 MAX_STEPS = 3_000
 """With their retries these stay below MAX_PAST."""
 
@@ -99,8 +93,12 @@ class _Pending:
 
 @dataclass(slots=True, kw_only=True)
 class PythonRun(Run):
-    """One execution of a Python flow under way."""
+    """One execution of a Python flow under way.
 
+    `turn_s` is how long the flow's own code may take between two things that it waits for.
+    """
+
+    turn_s: float = 10.0
     _recording: Recording = field(default_factory=Recording)
     _pending: dict[int, _Pending] = field(default_factory=dict)
     _reached: list[str] = field(default_factory=list)
@@ -136,7 +134,7 @@ class PythonRun(Run):
         self._ready.clear()
         self._held_there.clear()
         self._told_at = self.admitted.received_at
-        self._turn_until = _after(self.now, START_S)
+        self._turn_until = _after(self.now, self.turn_s)
         payload, tagged = to_json(self._results[self.flow.steps[0].key]["results"])
         about = {
             "execution_id": ids.to_global(ids.EXECUTION, self.admitted.execution_id),
@@ -334,7 +332,7 @@ class PythonRun(Run):
             "outcome": outcome,
             "now": self._told_at,
         }
-        self._turn_until = _after(self.now, TURN_S)
+        self._turn_until = _after(self.now, self.turn_s)
         return Exchange(send=(frame,), until=self._turn_until, holds=True)
 
     def _begin_what_may(self) -> Exchange:
@@ -463,8 +461,9 @@ class PythonRun(Run):
 
     def _time_up(self) -> None:
         if self._turn_until is not None and self.now >= self._turn_until:
-            what = "took longer than" if self._reached else "did not begin within"
-            raise FlowFailed("", f"the flow's own code, outside of its steps, {what} {TURN_S:g} s")
+            raise FlowFailed(
+                "", f"the flow's own code, outside of its steps, took longer than {self.turn_s:g} s"
+            )
         late = [
             one
             for one in self._pending.values()

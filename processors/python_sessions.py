@@ -47,16 +47,22 @@ class Session:
         self._key, self._told = key, {"source": source}
 
     async def exchange(self, asked: Exchange) -> Heard:
-        """Send what is asked, and give the first thing that comes."""
+        """Send what is asked, and give the first thing that comes.
+
+        The time that a new process takes to be there is not the flow's.
+        """
+        until, began_at = asked.until, effects.clock()
         if asked.starts and (failed := await self._restart()) is not None:
             return failed
+        if asked.starts and until is not None:
+            until = Instant(until + effects.clock() - began_at)
         if self._job is not None and asked.send:
             for frame in asked.send:
                 self._send(self._job, frame)
             await self._job.drain()
         for step in asked.performs:
             self._perform(step)
-        return await self._next(asked.until)
+        return await self._next(until)
 
     def signal(self, event: events.SignalReceived) -> None:
         """Let the Run hear of a signal that is on the journal."""

@@ -11,6 +11,7 @@ from eventlog.blobs import Blobs
 from eventlog.definitions import Definitions
 from eventlog.log import EventLog, NewRecord
 from eventlog.sqlite import SqliteLog
+from penstock import startup
 from processors import effects, embedded_host
 from schemas import catalog, codec, events, ids
 from schemas.ids import CustomerId, EndpointId, InstanceId, IntegrationId
@@ -110,7 +111,9 @@ async def processing(log: EventLog, folder: Path) -> AsyncIterator[None]:
     """The embedded host at work on `log`."""
     definitions = Definitions(log)
     ready = asyncio.Event()
-    async with effects.world(code_timeout_s=2, allow_private=True) as world:
+    async with effects.world(
+        code_timeout_s=2, allow_private=True, python_program=startup.PYTHON_PROGRAM
+    ) as world:
         host = asyncio.ensure_future(
             embedded_host.run(
                 log,

@@ -1,0 +1,100 @@
+"""Isolation: what the code of authors may do, and that it fails its own step or flow alone."""
+
+from pathlib import Path
+
+from eventlog.sqlite import SqliteLog
+from schemas import events
+from tests.processors import instances, python_instances
+from tests.processors.test_pipeline import processing
+
+SECRET = "t0ken-of-the-shop"
+
+IN_A_STEP = {
+    "throws": ("raise ValueError('no')", "ValueError: no (line"),
+    "hangs": ("while True: pass", "took longer than 1 s"),
+    "sleeps": ("time.sleep(100)", "took longer than 1 s"),
+    "hangs_in_c": ("re.match('(a*)*b', 'a' * 40)", "took longer than 1 s"),
+    "exits": ("sys.exit(3)", "SystemExit: 3"),
+    "exits_at_once": ("os._exit(3)", "exit code 3"),
+    "kills_itself": ("os.kill(os.getpid(), 9)", "SIGKILL"),
+    "kills_its_group": ("os.kill(0, 15); time.sleep(9)", "SIGTERM"),
+    "crashes": ("ctypes.string_at(0)", "SIGSEGV"),
+    "eats_memory": ("bytearray(10 ** 10)", "more memory"),
+    "eats_memory_slowly": ("[bytes(10 ** 6) for _ in range(10 ** 5)]", "more memory"),
+    "recurses": ("recurse()", "RecursionError"),
+    "closes_everything": ("os.closerange(3, 200)", "its process"),
+    "returns_a_function": ("return recurse", "no JSON"),
+    "returns_itself": ("x = []; x.append(x); return x", "nested too deep"),
+    "returns_too_much": ("return 'x' * (51 * 1024 * 1024)", "are allowed"),
+    "tells_a_secret": ("raise ValueError(current().config['Shop']['token'])", "ValueError: ***"),
+}
+"""What a step does, and what its error says."""
+
+IN_THE_FLOW = {
+    "flow_throws": ("{}['sku']", "KeyError: 'sku' (line"),
+    "flow_hangs": ("while True: pass", "outside of its steps, took longer than 2 s"),
+    "flow_exits": ("os._exit(5)", "outside of its steps: it ended its process (exit code 5)"),
+    "flow_waits_for_nothing": ("await asyncio.Future()", "none of its steps"),
+    "flow_sleeps": ("await asyncio.sleep(1)", "context.sleep"),
+}
+
+HARMLESS = {
+    "prints": "print('x' * 10 ** 6); [print(n) for n in range(10 ** 4)]",
+    "writes_to_its_outputs": "os.write(1, b'junk'); os.write(2, b'junk')",
+    "forks": "os.fork() or os._exit(0)",
+    "changes_the_module": "global recurse; recurse = None; sys.modules.clear()",
+}
+
+HEAD = """
+import asyncio, ctypes, os, re, sys, time
+from penstock.sdk import ConfigVar, Integration, current, flow, webhook
+
+def recurse():
+    recurse()
+"""
+STEP = """
+def step_{name}():
+    {code}
+
+@flow(trigger=webhook(), name="{name}")
+async def {name}(context, trigger):
+    return await context.step("step", step_{name}, timeout=1)
+"""
+FLOW = """
+@flow(trigger=webhook(), name="{name}")
+async def {name}(context, trigger):
+    {code}
+"""
+
+
+def source() -> str:
+    in_steps = {name: code for name, (code, _) in IN_A_STEP.items()} | HARMLESS
+    flows = [STEP.format(name=name, code=code) for name, code in in_steps.items()]
+    flows += [FLOW.format(name=name, code=code) for name, (code, _) in IN_THE_FLOW.items()]
+    names = ", ".join([*in_steps, *IN_THE_FLOW])
+    shop = "ConfigVar(key='Shop', connection=('shop', 'key'), fields={'token': ''})"
+    tail = f"integration = Integration(name='Test', flows=[{names}], config=[{shop}])"
+    return "\n".join([HEAD, *flows, tail])
+
+
+async def test_each_kind_of_hostile_code_fails_its_own_execution_with_the_reason(
+    tmp_path: Path,
+) -> None:
+    expected = {name: error for name, (_, error) in (IN_A_STEP | IN_THE_FLOW).items()}
+    expected |= dict.fromkeys(HARMLESS, "")
+    log = await SqliteLog.open(tmp_path / "log.db")
+    await python_instances.deploy(log, source(), config={"Shop": {"token": SECRET}})
+    async with processing(log, tmp_path):
+        for name in expected:
+            await log.append([instances.call(name)])
+        said = await instances.ended(log, len(expected))
+    flows = {e.execution_id: e.flow for e in instances.of(events.ExecutionStarted, said)}
+    errors = {flows[e.execution_id]: "" for e in instances.of(events.ExecutionCompleted, said)}
+    errors |= {flows[e.execution_id]: e.error for e in instances.of(events.ExecutionFailed, said)}
+    wrong = {
+        n: e for n, e in errors.items() if expected[n] not in e or bool(e) != bool(expected[n])
+    }
+    assert not wrong
+    assert errors.keys() == expected.keys()
+    assert SECRET not in repr(said)
+    await log.close()
