@@ -6,7 +6,15 @@ carries `prismatic-executionid` (platform-behaviour, section 2.3).
 
 import re
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, MutableMapping
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Mapping,
+    MutableMapping,
+    Sequence,
+)
 from contextlib import aclosing
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -24,8 +32,12 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Header = tuple[bytes, bytes]
+SendWhole = Callable[[int, Sequence[Header], bytes], bool]
+"""Sends status, headers and body at once; False where the connection cannot take it so now."""
 
 JSON = b"application/json"
+WHOLE = "penstock.whole"
+"""The key of an ASGI scope under which a SendWhole may stand."""
 TEXT = b"text/plain; charset=utf-8"
 RETRY_SOON: Header = (b"retry-after", b"1")
 _BODILESS = frozenset((204, 205, 304))
@@ -125,8 +137,15 @@ def as_http(answer: Answer) -> bytes:
     return b"\r\n".join([*lines, b"", answer.body])
 
 
-async def send(sender: Send, answer: Answer, more: tuple[Header, ...] = ()) -> None:
-    """Send the whole of `answer`, with those headers of `more` that it does not have itself.
+async def send(
+    sender: Send,
+    answer: Answer,
+    more: tuple[Header, ...] = (),
+    *,
+    whole: SendWhole | None = None,
+) -> None:
+    """Send the whole of `answer`, with those headers of `more` that it does not have itself; in
+    one piece by `whole`, where the scope has it under WHOLE.
 
     A stream that fails midway raises: the connection breaks off.
     """
@@ -138,6 +157,8 @@ async def send(sender: Send, answer: Answer, more: tuple[Header, ...] = ()) -> N
     headers += [header for header in more if header[0] not in chosen] if chosen else more
     if answer.status in _BODILESS:
         body = b""
+    if whole is not None and isinstance(body, bytes) and whole(answer.status, headers, body):
+        return
     await sender({"type": "http.response.start", "status": answer.status, "headers": headers})
     if isinstance(body, bytes):
         await sender({"type": "http.response.body", "body": body})

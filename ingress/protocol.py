@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from ingress import answers
+from ingress import answers, whole_answers
 from ingress.requests import NAMES
 
 MAX_HEAD_BYTES = 64 * 1024
@@ -108,6 +108,7 @@ class Protocol(HttpToolsProtocol):
         if self.parser.should_upgrade():
             return
         super().on_headers_complete()
+        self.scope[answers.WHOLE] = whole_answers.sender_of(self.cycle)  # type: ignore[literal-required]  # as NAMES
         self._in_head = False
         self._begun_s = self.loop.time()
         self._body_bytes = 0

@@ -94,7 +94,7 @@ class Results:
             answer = answers.of_refusal(refused)
         except Retryable as away:
             answer = answers.of_absence(away)
-        await answers.send(send, answer, methods.headers_for(scope))
+        await answers.send(send, answer, methods.headers_for(scope), whole=scope.get(answers.WHOLE))
 
     async def _answer(self, scope: Scope) -> Answer:
         if scope["method"] not in ("GET", "HEAD"):
