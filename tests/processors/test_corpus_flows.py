@@ -108,23 +108,30 @@ def _of(event: events.Event) -> str:
 
 
 @asynccontextmanager
+async def at_work(
+    folder: Path, text: str, stub: Stub, config: Mapping[str, str]
+) -> AsyncIterator[Deployed]:
+    """An instance of the integration in `text`; its URLs are at the stub's address."""
+    definition = lifecycle.read_definition(text)
+    wish = lifecycle.Wish(config=config)
+    done = lifecycle.deploy(Catalog(), text, definition, wish, MASTER_KEY.seal, MASTER_KEY.unseal)
+    log = await SqliteLog.open(folder / f"{definition.name}.db")
+    await log.append(
+        [NewRecord(DEFINITIONS.name, topic_key(e), codec.encode([e])) for e in done.said]
+    )
+    async with processing(log, folder):
+        yield Deployed(log, stub, done.instance.endpoints)
+    await log.close()
+
+
+@asynccontextmanager
 async def deployed(folder: Path, name: str, **config: str) -> AsyncIterator[Deployed]:
     """The corpus file `name`, deployed; in it `{stub}` of `config` values is the stub's address."""
-    log = await SqliteLog.open(folder / f"{name}.db")
     async with http_stub.running() as stub:
         text = text_of(name).replace("https://jsonplaceholder.typicode.com", stub.url)
         given = {key: value.replace("{stub}", stub.url) for key, value in config.items()}
-        wish = lifecycle.Wish(config=given)
-        definition = lifecycle.read_definition(text)
-        done = lifecycle.deploy(
-            Catalog(), text, definition, wish, MASTER_KEY.seal, MASTER_KEY.unseal
-        )
-        await log.append(
-            [NewRecord(DEFINITIONS.name, topic_key(e), codec.encode([e])) for e in done.said]
-        )
-        async with processing(log, folder):
-            yield Deployed(log, stub, done.instance.endpoints)
-    await log.close()
+        async with at_work(folder, text, stub, given) as instance:
+            yield instance
 
 
 async def test_a_router_registers_routes_and_forgets(tmp_path: Path) -> None:
