@@ -19,7 +19,7 @@ from starlette.exceptions import HTTPException
 from eventlog.blobs import Blobs
 from eventlog.definitions import Definitions
 from eventlog.log import EventLog, LogUnavailable
-from ingress import answers, api, changes, exporting, repeats, requests, results
+from ingress import answers, api, changes, exporting, instance_keys, repeats, requests, results
 from ingress.answers import Message, Receive, Scope, Send
 from ingress.requests import TRIGGER
 from ingress.results import Results
@@ -162,6 +162,10 @@ def application(
         changes=followed,
         read_python=read_python,
     )
+    own = (
+        exporting.router(definitions, api.PREFIX),
+        instance_keys.router(commands.change, definitions, master_key, api.PREFIX),
+    )
     return Application(
         log=log,
         definitions=definitions,
@@ -170,9 +174,7 @@ def application(
         webhooks=webhooks,
         results=signed,
         changes=followed,
-        build_rest=partial(
-            api.build, commands, (*routers, exporting.router(definitions, api.PREFIX))
-        ),
+        build_rest=partial(api.build, commands, (*routers, *own)),
     )
 
 

@@ -8,28 +8,25 @@ A redeployment keeps what it does not mention: configuration values key by key, 
 flow, the rate limit, and that the instance is paused. A removed instance begins afresh.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
-from ingress import triggers
+from ingress import api_keys, triggers
+from ingress.api_keys import Seal, Unseal
 from schemas import config_values, configuration, events, ids, integration_file, schedules
 from schemas.catalog import Catalog, Instance, Status
-from schemas.definitions import PYTHON, YAML, Definition, Flow, RequiredConfigVar
+from schemas.definitions import PYTHON, YAML, Definition, RequiredConfigVar
 from schemas.errors import Refused
 from schemas.ids import CustomerId, EndpointId, InstanceId, IntegrationId
 from schemas.integration_inputs import CheckStep, anything
 from schemas.integration_routing import FLOW_SPECIFIC, SHARED
-from schemas.secrets import hash_of
 
 MAX_DEFINITION_BYTES = 3_000_000
 DEFAULT_CUSTOMER = "default"
 DEFAULT_RATE_LIMIT = 50
-
-Seal = Callable[[Any], str]
-Unseal = Callable[[str], Any]
 
 
 class InvalidDefinition(Refused):
@@ -95,8 +92,9 @@ def check_size(text: str) -> None:
 def publish(catalog: Catalog, text: str, definition: Definition, *, manifest: str = "") -> Imported:
     """The next version; the latest one again where its text is the same.
 
-    A Python file has a manifest (IntegrationPublished).
+    A Python file has a manifest (IntegrationPublished). Raises Refused for what cannot be.
     """
+    api_keys.check_publishable(definition)
     integration_id = IntegrationId(ids.derived("integration", definition.name))
     latest = catalog.latest.get(integration_id, 0)
     known = catalog.versions.get((integration_id, latest))
@@ -133,8 +131,8 @@ def deploy(
     held = unseal(former.deployed.sealed) if former else {}
     config = _config(definition, wish.config, held.get("config", {}))
     formerly = schedules.placed(former.deployed, *former.deployed_at) if former else []
-    api_keys = _api_keys(definition, wish.api_keys, held.get("api_keys", {}))
-    content = {"config": config, "api_keys": api_keys}
+    keys = api_keys.in_force(definition, wish.api_keys, held.get("api_keys", {}))
+    content = {"config": config, "api_keys": keys}
     triggers.check(definition, lambda: configuration.configured(content, definition).values)
     latest = known.deployed.revision if known else 0
     is_same = latest > 0 and content == held
@@ -146,7 +144,7 @@ def deploy(
         customer_id=customer_id,
         endpoints=_endpoints(definition, imported.integration_id, instance_id),
         sealed=former.deployed.sealed if former and is_same else _sealed(seal, content),
-        api_key_hashes={flow: [hash_of(key) for key in keys] for flow, keys in api_keys.items()},
+        api_key_hashes=api_keys.hashes(keys),
         rate_limit=_rate_limit(wish.rate_limit, former),
         endpoint_type=definition.endpoint_type,
         key_fields={
@@ -160,7 +158,7 @@ def deploy(
         entails_more=wish.entails_more,
     )
     said = (*imported.said, *_customer(catalog, customer_id, wish.customer), deployed)
-    return Deployed(said=said, instance=deployed, api_keys=api_keys)
+    return Deployed(said=said, instance=deployed, api_keys=keys)
 
 
 def pause(catalog: Catalog, instance_id: InstanceId) -> tuple[events.Event, ...]:
@@ -276,44 +274,6 @@ def _bad_connection(var: RequiredConfigVar) -> Refused:
         """ as in 'Key={"field": "value"}'."""
     )
     return Refused(message, reason="bad_connection")
-
-
-def _api_keys(
-    definition: Definition,
-    wished: Mapping[str, Sequence[str]],
-    former: Mapping[str, Sequence[str]],
-) -> dict[str, list[str]]:
-    for name, keys in wished.items():
-        _check_keys(definition, name, keys)
-    in_force: dict[str, list[str]] = {}
-    for flow in definition.flows:
-        keys = _keys_of(flow, wished.get(flow.name), former.get(flow.name, ()))
-        if keys:
-            in_force[flow.name] = keys
-    return in_force
-
-
-def _keys_of(flow: Flow, wished: Sequence[str] | None, former: Sequence[str]) -> list[str]:
-    if flow.security == "unsecured":
-        return []
-    if flow.security == "organization":
-        return list(flow.organization_api_keys)
-    return list(dict.fromkeys(former if wished is None else wished))
-
-
-def _check_keys(definition: Definition, name: str, keys: Sequence[str]) -> None:
-    flow = definition.flow(name)
-    if flow is None:
-        listed = ", ".join(repr(flow.name) for flow in definition.flows)
-        message = f"There is no flow {name!r} for an API key; the integration has: {listed}."
-        raise Refused(message, reason="unknown_flow")
-    if keys and flow.security in ("unsecured", "organization"):
-        message = f"The flow {name!r} is secured as {flow.security}: it takes no API keys."
-        raise Refused(message, reason="no_api_keys_here")
-    for key in keys:
-        if not key or not key.isascii() or not key.isprintable() or key != key.strip():
-            message = f"An API key of flow {name!r} is empty or not made of printable ASCII."
-            raise Refused(message, reason="bad_api_key")
 
 
 def _sealed(seal: Seal, content: Any) -> str:

@@ -4,11 +4,11 @@ import asyncio
 
 from eventlog.definitions import Definitions
 
-REFRESH_EVERY_S = 0.2
+REFRESH_EVERY_S = 0.02
 
 
 class Refresh:
-    """Reading `definitions` to its end for those who found nothing, a few times a second at most.
+    """Reading `definitions` to its end for those who found nothing, 50 times a second at most.
 
     Who asks waits for a reading that begins after the question; questions that come in between
     share one reading.

@@ -60,17 +60,26 @@ def target_of(endpoint: Endpoint, flow: Flow | None, door: Flow | None, config: 
     )
 
 
+def fits(target: Target, scope: Scope) -> bool:
+    """Whether the caller has shown a key of the endpoint's one flow, or needs none."""
+    return _objection(target, scope) is None
+
+
 def check_key(target: Target, scope: Scope) -> None:
     """Raises Refused (401) for a caller without a key of the endpoint's one flow."""
-    if target.flow is None:
-        return
-    reason = endpoint_keys.objection(target.flow, target.key_hashes, key_hash(scope))
+    reason = _objection(target, scope)
     if reason is Reason.MISSING_API_KEY:
         message = "This endpoint needs an API key in the header Api-Key."
         raise Refused(message, status=401, reason=reason.value)
     if reason is not None:
         message = "The API key in the header Api-Key is not one of this endpoint."
         raise Refused(message, status=401, reason=reason.value)
+
+
+def _objection(target: Target, scope: Scope) -> Reason | None:
+    if target.flow is None:
+        return None
+    return endpoint_keys.objection(target.flow, target.key_hashes, key_hash(scope))
 
 
 def key_hash(scope: Scope) -> str:

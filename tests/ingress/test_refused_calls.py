@@ -5,7 +5,7 @@ from ingress.refused_calls import RefusedCalls
 from schemas import codec, events, ids
 from schemas.ids import EndpointId
 from schemas.topics import TRIGGERS
-from tests.ingress.serving import Served, definition, flow
+from tests.ingress.serving import Served
 
 ENDPOINT = EndpointId(ids.derived("an endpoint"))
 SCOPE = {
@@ -84,7 +84,7 @@ async def test_what_the_door_refuses_is_counted_with_its_reason(ingress: Served)
 
 
 async def test_a_node_that_ends_says_what_it_has_counted(ingress: Served) -> None:
-    url = await ingress.url(definition(flow(security="customer_required")))
+    url = await ingress.url(apiKeys={"Main": ["the-key"]})
     await ingress.http.post(url)
     await ingress.app.__aexit__(None, None, None)
     assert [one.reason for one in await said_on(ingress.log)] == ["missing_api_key"]

@@ -176,12 +176,6 @@ async def test_a_secured_flow_needs_one_of_its_keys(ingress: Served) -> None:
     ]
 
 
-async def test_a_flow_that_requires_keys_and_has_none_lets_nobody_in(ingress: Served) -> None:
-    url = await ingress.url(definition(flow(security="customer_required")))
-    answer = await ingress.http.post(url, headers={"Api-Key": "any"})
-    assert (answer.status_code, answer.json()["reason"]) == (401, "wrong_api_key")
-
-
 async def test_an_unsecured_flow_needs_no_key(ingress: Served) -> None:
     _, answer = await accepted(ingress, await ingress.url(definition(flow(security="unsecured"))))
     assert answer.status_code == 200
