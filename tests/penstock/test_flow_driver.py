@@ -126,7 +126,7 @@ def within_itself() -> list[Any]:
 
 @pytest.mark.parametrize(
     ("result", "problem"),
-    [({1, 2}, "set"), (socket.socket, "type"), (within_itself(), "within itself")],
+    [({1, 2}, "set"), (socket.socket, "type"), (within_itself(), "nested too deep")],
 )
 def test_a_result_that_cannot_be_kept_is_an_error_that_says_so(result: Any, problem: str) -> None:
     async def returns(context: Context, trigger: Any) -> Any:
