@@ -13,6 +13,8 @@ _SEGMENT = re.compile(
 )
 _OPENING = re.compile(r"\{\{[$#]")
 _CLOSING = "}}"
+_INNER = re.compile(r"""(?:\["[^"]*"\]|\['[^']*'\]|(?!\{\{|\}\}).)*""", re.DOTALL)
+"""Up to the closing braces; those within a quoted segment do not close."""
 KINDS = ("results", "currentItem", "index")
 
 
@@ -53,12 +55,12 @@ def template(text: str) -> Template:
     parts: list[str | Reference | ConfigVar] = []
     position = 0
     while opening := _OPENING.search(text, position):
-        closing = text.find(_CLOSING, opening.end())
-        inner = text[opening.end() : closing]
-        if closing < 0 or "{{" in inner:
+        inner = _INNER.match(text, opening.end())
+        assert inner is not None
+        if not text.startswith(_CLOSING, inner.end()):
             raise Malformed(f"{text[opening.start() :][:40]!r} is not closed by }}}}")
-        parts += [text[position : opening.start()], _expression(opening[0], inner)]
-        position = closing + len(_CLOSING)
+        parts += [text[position : opening.start()], _expression(opening[0], inner[0])]
+        position = inner.end() + len(_CLOSING)
     parts.append(text[position:])
     return Template(tuple(part for part in parts if part != ""))
 

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -58,6 +59,13 @@ def corpus() -> dict[str, str]:
 @pytest.mark.corpus
 def test_every_file_of_the_corpus_reads_without_problems(corpus: dict[str, str]) -> None:
     assert {name: read(text).problems for name, text in corpus.items()} == dict.fromkeys(corpus, ())
+
+
+@pytest.mark.corpus
+def test_a_file_written_anew_means_the_same(corpus: dict[str, str]) -> None:
+    for name, text in corpus.items():
+        again = yaml.safe_dump(yaml.safe_load(text), allow_unicode=True, sort_keys=True)
+        assert read(again).definition == read(text).definition, name
 
 
 @pytest.mark.corpus

@@ -261,6 +261,34 @@ def test_braces_of_other_languages_in_a_template_are_text() -> None:
     assert definition.flows[0].steps[1].inputs["x"] == expected
 
 
+@pytest.mark.parametrize(
+    ("written", "parts"),
+    [
+        ("", ()),
+        ("plain", ("plain",)),
+        ("{{$trigger.results.a}}", (Reference("trigger", "results", ("a",)),)),
+        ("{{$ trigger.results }}", (Reference("trigger", "results", ()),)),
+        ("}}{{#Page Size}}{{", ("}}", ConfigVar("Page Size"), "{{")),
+        ("{{# Page Size }}", (ConfigVar("Page Size"),)),
+        (
+            """{{$trigger.results["a}}b"]['c{{'].d}}""",
+            (Reference("trigger", "results", ("a}}b", "c{{", "d")),),
+        ),
+        (
+            "{{$trigger.error}}{{$trigger.results.0}}",
+            (
+                Reference("trigger", "results", ("error",)),
+                Reference("trigger", "results", ("0",)),
+            ),
+        ),
+        ("{{$trigger.results.a\n}}", (Reference("trigger", "results", ("a",)),)),
+    ],
+)
+def test_templates(written: str, parts: tuple[object, ...]) -> None:
+    definition = definition_of(integration(trigger(), step("B", inputs={"x": template(written)})))
+    assert definition.flows[0].steps[1].inputs["x"] == Template(parts)  # type: ignore[arg-type]  # as written above
+
+
 def edit_first_step(**more: Any) -> Edit:
     return lambda tree: tree["flows"][0]["steps"][0].update(more)
 
