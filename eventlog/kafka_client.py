@@ -200,5 +200,9 @@ _offset_error = _commit_error = _fetch_error
 
 
 def _committed_error(answer: Any) -> int:
+    """A coordinator that has just moved answers with an error of the whole and no topics."""
+    whole: int = getattr(answer, "error_code", 0)
+    if whole:
+        return whole
     code: int = answer.topics[0][1][0][3]
-    return code or getattr(answer, "error_code", 0)
+    return code
