@@ -118,6 +118,7 @@ async def node(log: EventLog, folder: Path, timeout_s: float = 30) -> AsyncItera
             max_body_bytes=1_000_000,
             result_ttl_s=60,
             known=registry.known(),
+            answering=registry.answering(),
             read_python=python_files.read,
             hooks=hooks.Hooks(
                 log, find=registry.find, master_key=MASTER_KEY, world=world, timeout_s=timeout_s
