@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from penstock import cli_keys, cli_schedules, cli_signals, show
+from penstock import cli_keys, cli_refusals, cli_schedules, cli_signals, show
 from penstock.show import Said
 from schemas.errors import PenstockError, Unusable
 
@@ -31,9 +31,9 @@ executions = typer.Typer(help="What has run.", no_args_is_help=True)
 app.add_typer(instances, name="instances")
 app.add_typer(executions, name="executions")
 instances.command("keys")(cli_keys.keys)
-instances.command("keys")(cli_keys.keys)
 executions.command("signal")(cli_signals.signal)
 app.add_typer(cli_schedules.app, name="schedules")
+app.add_typer(cli_refusals.app, name="refusals")
 
 Host = Annotated[str, typer.Option(help="The address to listen on.")]
 Port = Annotated[int, typer.Option(min=0, max=65_535, help="The port to listen on.")]

@@ -20,6 +20,7 @@ from projections.projector import rebuild
 from projections.rows import Status
 from projections.store import Views
 from schemas.errors import Refused
+from schemas.events import Reason
 from schemas.instants import Instant, from_iso
 
 PREFIX = "/api/v1"
@@ -117,8 +118,14 @@ def _add_executions(api: APIRouter, views: Views) -> None:
         return queries.logs(views, execution_id, limit=limit, after=after)
 
     @api.get("/refusals", summary="Refused triggers, newest first")
-    def list_refusals(limit: Limit = LARGEST_PAGE, after: After = None) -> shapes.Refusals:
-        return queries.refusals(views, limit=limit, after=after)
+    def list_refusals(
+        since: Since = None,
+        reason: Reason | None = None,
+        limit: Limit = LARGEST_PAGE,
+        after: After = None,
+    ) -> shapes.Refusals:
+        at = _instant("since", since)
+        return queries.refusals(views, since=at, reason=reason, limit=limit, after=after)
 
     @api.get("/counts", summary="Executions by status, and refusals")
     def read_counts(since: Since = None) -> shapes.Counts:

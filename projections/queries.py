@@ -22,6 +22,7 @@ from schemas import events, ids, integration_file
 from schemas.catalog import Status as InstanceStatus
 from schemas.definitions import Step
 from schemas.errors import Refused
+from schemas.events import Reason
 from schemas.instants import Instant
 
 LARGEST_LOG_PAGE = 1_000
@@ -122,11 +123,21 @@ def integrations(
 
 
 def refusals(
-    views: Views, *, limit: int = LARGEST_PAGE, after: str | None = None
+    views: Views,
+    *,
+    since: Instant | None = None,
+    reason: Reason | None = None,
+    limit: int = LARGEST_PAGE,
+    after: str | None = None,
 ) -> shapes.Refusals:
     """Refused triggers, newest first."""
+    query = select(tables.REFUSALS)
+    if since is not None:
+        query = query.where(_REFUSAL.received_at >= since)
+    if reason is not None:
+        query = query.where(_REFUSAL.reason == reason)
     key = (_REFUSAL.received_at, _REFUSAL.trigger_partition, _REFUSAL.trigger_offset)
-    rows, following = page(views, select(tables.REFUSALS), key, limit, after, newest_first=True)
+    rows, following = page(views, query, key, limit, after, newest_first=True)
     return {"refusals": [render.refusal(row) for row in rows], "next": following}
 
 

@@ -127,6 +127,42 @@ def test_keys_config_and_limit_reach_the_server(env: Env, file: Path) -> None:
     assert "Nonsense" in unknown.err
 
 
+def test_keys_change_over_while_both_are_taken(env: Env, file: Path) -> None:
+    deployed = _deploy(file, env, "--api-key", "Receive=first")
+    url, keys = deployed["flows"][0]["webhookUrl"], ("instances", "keys", deployed["instanceId"])
+    done = running.command(*keys, "--add", "Receive=second", "--generate", "Receive", env=env)
+    assert done.code == 0, done.err
+    made = running.command(*keys, "--json", env=env).json["flows"][0]["apiKeys"]
+    assert made[:2] == ["first", "second"]
+    for key in made:
+        assert key in done.out
+        assert running.call(url, **{"api-key": key}).status_code == 200
+    running.command(*keys, "--remove", "Receive=first", env=env)
+    assert running.call(url, **{"api-key": "first"}).status_code == 401
+    assert running.call(url, **{"api-key": "second"}).status_code == 200
+    assert running.command(*keys, "--add", "s3cret", env=env).code == 2
+
+
+def test_what_leads_nowhere_is_listed(env: Env, file: Path) -> None:
+    shared = """endpointType: shared_instance
+externalCustomerIdField: {type: reference, value: payload.results.headers.customer}
+"""
+    file.write_text(file.read_text() + shared)
+    [flow] = _deploy(file, env, "--customer", "acme")["flows"]
+    assert running.call(flow["webhookUrl"], customer="acme").status_code == 200
+    answer = running.call(flow["webhookUrl"], customer="initech")
+    assert (answer.status_code, answer.json()["reason"]) == (404, "unknown_customer")
+    deadline, found = servers.Deadline(10), list[Any]()
+    while not found and not deadline.passed:
+        listed = ("refusals", "list", "--reason", "unknown_customer")
+        found = running.command(*listed, "--json", env=env).json["refusals"]
+    assert [(row["customer"], row["execution"]) for row in found] == [
+        ("initech", running.id_in(answer))
+    ]
+    assert "initech" in running.command(*listed, env=env).out
+    assert running.command("refusals", "list", "--reason", "nothing", env=env).code == 1
+
+
 def test_problems_of_a_file_are_told_with_their_lines(env: Env, file: Path) -> None:
     file.write_text("definitionVersion: 6\nname: Orders\nflows: []\n")
     for name in ("deploy", "import"):

@@ -1,5 +1,7 @@
 """What people read: lists, one execution, its logs, deployments."""
 
+from typing import Any
+
 import pytest
 
 from projections import queries
@@ -8,6 +10,7 @@ from projections.rows import Status
 from projections.store import Views
 from schemas import events, ids
 from schemas.errors import Refused
+from schemas.events import Reason
 from schemas.instants import SECOND, Instant
 from tests.projections import story
 
@@ -216,6 +219,29 @@ def test_a_refused_trigger_is_shown_by_the_id_that_its_caller_has(views: Views) 
     assert ids_of(views, Filter()) == []
     (refusal,) = queries.refusals(views)["refusals"]
     assert (refusal["reason"], refusal["execution"]) == ("rate_limited", shown["id"])
+
+
+def test_refusals_are_chosen_by_reason_and_instant(views: Views) -> None:
+    reasons = (Reason.UNKNOWN_CUSTOMER, Reason.UNKNOWN_FLOW, Reason.REPEATED)
+    more: list[dict[str, Any]] = [
+        {"customer": "initech", "flow": ""},
+        {"flow": "Thrid"},
+        {"repeats": story.execution_id(9)},
+    ]
+    said = [
+        story.refused(n, reason=reason, **given)
+        for n, (reason, given) in enumerate(zip(reasons, more, strict=True))
+    ]
+    story.tell(views, story.record("admissions", 0, *said))
+    found = queries.refusals(views)["refusals"]
+    assert [each["reason"] for each in found] == [*reversed(reasons)]
+    assert found[2]["error"] == "there is no customer 'initech'"
+    assert found[1]["error"] == "there is no flow 'Thrid'"
+    assert found[0]["repeats"] == ids.to_global(ids.EXECUTION, story.execution_id(9))
+    [unknown] = queries.refusals(views, reason=Reason.UNKNOWN_CUSTOMER)["refusals"]
+    assert (unknown["customer"], unknown["flow"]) == ("initech", "")
+    since = Instant(story.START + 1 * SECOND)
+    assert len(queries.refusals(views, since=since)["refusals"]) == 2
 
 
 def test_logs_are_given_in_their_order_and_in_pages(views: Views) -> None:
