@@ -8,7 +8,7 @@ an instance is deployed or removed, have tests of their own.
 import hashlib
 import hmac
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,6 +51,17 @@ class Hooks:
 
     def execution(self, execution_id: str) -> Any:
         return running.execution_once_ended(execution_id, self.env)
+
+    def refusals(self, command: str, what: str, is_wanted: Callable[[Any], bool]) -> Any:
+        """The first of the refusals that is wanted, once the views have it."""
+        deadline = servers.Deadline(ANSWER_S)
+        while True:
+            done = running.command("refusals", command, "--json", env=self.env)
+            assert done.code == 0, done.err
+            for row in filter(is_wanted, done.json[what]):
+                return row
+            assert not deadline.passed, done.out
+            deadline.pause()
 
 
 @pytest.fixture(scope="module", params=["embedded", pytest.param("kafka", marks=pytest.mark.kafka)])
@@ -189,6 +200,9 @@ def test_more_than_fifty_requests_in_a_second_are_too_many(hooks: Hooks) -> None
         " 50 requests/second. Please throttle your requests."
     }
     assert refused.headers["retry-after"] == "1"
+    execution_id = refused.headers["prismatic-executionid"]
+    found = hooks.refusals("list", "refusals", lambda row: row["execution"] == execution_id)
+    assert (found["reason"], found["flow"]) == ("rate_limited", "Limited")
 
 
 # Sending data
@@ -345,14 +359,8 @@ def test_a_page_of_another_origin_may_call(hooks: Hooks) -> None:
 
 def test_a_refused_call_leaves_something_to_be_found(hooks: Hooks) -> None:
     assert hooks.call("Secured", headers={"Api-Key": "wrong"}).status_code == 401
-    token = (Path(hooks.env["PENSTOCK_DATA"]) / "admin-token").read_text().strip()
-    api, headers = hooks.env["PENSTOCK_URL"] + "/api/v1", {"Authorization": f"Bearer {token}"}
     endpoint = hooks.urls["Secured"].rpartition("/")[2]
-    deadline = servers.Deadline(ANSWER_S)
-    while True:
-        answer = hooks.http.get(f"{api}/refused-calls", headers=headers)
-        found = {(row["endpoint"], row["reason"]) for row in answer.json()["refusedCalls"]}
-        if (endpoint, "wrong_api_key") in found:
-            return
-        assert not deadline.passed, found
-        deadline.pause()
+    found = hooks.refusals("calls", "refusedCalls", lambda row: row["endpoint"] == endpoint)
+    assert found["calls"] >= 1
+    table = running.command("refusals", "calls", env=hooks.env)
+    assert "wrong_api_key" in table.out
