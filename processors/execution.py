@@ -10,7 +10,7 @@ Rules of the journal, which the views keep too:
                 so a worker that was paused and has lost its partition can say nothing more
     a start     ExecutionStarted stands in the order of `admissions`; an admission at or below the
                 highest one started is a repeat
-    an end      ExecutionCompleted or ExecutionFailed; nothing follows it. Where a preprocess flow
+    an end      ExecutionCompleted, Failed or Canceled; nothing follows it. Where a preprocess flow
                 has named another instance, ExecutionHandedOver: the rest follows there
 
     an invocation FlowInvoked stands here before it goes to `triggers`, perhaps more than once; what
@@ -37,6 +37,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from processors.overlaps import Runs
 from schemas import codec, events
 from schemas.events import Scope
 from schemas.ids import ExecutionId, InstanceId
@@ -113,6 +114,7 @@ class State:
     suspended: dict[ExecutionId, Suspended] = field(default_factory=dict)
     invoked: dict[ExecutionId, Invoked] = field(default_factory=dict)
     values: Values = field(default_factory=dict)
+    runs: Runs = field(default_factory=Runs)
     answered: dict[str, Answered] = field(default_factory=dict)
     """By request id, the latest last; MAX_ANSWERED of them at most."""
 
@@ -126,6 +128,7 @@ def fold(state: State, offset: int, envelope: codec.Envelope) -> None:
     for event in envelope.events:
         evolve(state, offset, event)
         if isinstance(event, events.ExecutionCarried):
+            _return(state, envelope.events[1])
             return  # the rest of the record has been folded before
 
 
@@ -139,10 +142,7 @@ def evolve(state: State, offset: int, event: events.Event) -> None:
             _raise(state.started_through, event.started_through)
             _raise(state.decided_through, event.decided_through)
         case events.ExecutionStarted():
-            known = state.started_through.get(event.admission_partition, -1)
-            if event.admission_offset > known:
-                state.started_through[event.admission_partition] = event.admission_offset
-                note_decision(state, event.trigger_partition, event.trigger_offset)
+            if note_start(state, event):
                 begin(state, event, offset)
         case events.ExecutionCompleted():
             end(state, event.execution_id, failed=False)
@@ -150,6 +150,11 @@ def evolve(state: State, offset: int, event: events.Event) -> None:
             hand_over(state, event.execution_id)
         case events.ExecutionFailed():
             end(state, event.execution_id, failed=True)
+        case events.ExecutionCanceled():
+            state.suspended.pop(event.execution_id, None)
+            end(state, event.execution_id, failed=True)
+        case events.TickSkipped():
+            note_start(state, event)
         case events.ExecutionCarried():
             suspend(state, offset, event)
         case events.ExecutionResumed():
@@ -177,6 +182,15 @@ def evolve(state: State, offset: int, event: events.Event) -> None:
             _keep(state, event)
 
 
+def note_start(state: State, event: events.ExecutionStarted | events.TickSkipped) -> bool:
+    """Note what has become of an admission; False where that is a repeat."""
+    if event.admission_offset <= state.started_through.get(event.admission_partition, -1):
+        return False
+    state.started_through[event.admission_partition] = event.admission_offset
+    note_decision(state, event.trigger_partition, event.trigger_offset)
+    return True
+
+
 def begin(state: State, event: events.ExecutionStarted, offset: int) -> None:
     """Collect a start: from here on the execution is open, and its invocation is used up."""
     invoked = state.invoked.pop(event.execution_id, None)
@@ -184,6 +198,8 @@ def begin(state: State, event: events.ExecutionStarted, offset: int) -> None:
     state.open[event.execution_id] = Open(
         offset, event.admission_offset, invoked_by=invoked_by, continues=event.continues
     )
+    if event.schedule_id is not None:
+        state.runs.enter(event.schedule_id, event.execution_id, event.overlap)
 
 
 def suspend(state: State, offset: int, event: events.ExecutionCarried) -> None:
@@ -203,6 +219,7 @@ def resume(state: State, execution_id: ExecutionId) -> None:
 def end(state: State, execution_id: ExecutionId, *, failed: bool) -> ExecutionId | None:
     """Collect an end; gives the open execution that had invoked this one."""
     state.values.pop((Scope.EXECUTION.value, execution_id), None)
+    state.runs.leave(execution_id)
     ended = state.open.pop(execution_id, None)
     return _leave(state, ended.invoked_by, execution_id, failed) if ended else None
 
@@ -269,6 +286,8 @@ def started(
         trigger_offset=admitted.trigger_offset,
         preprocess=admitted.preprocess is not None,
         continues=admitted.continues,
+        schedule_id=admitted.schedule_id,
+        overlap=admitted.overlap,
     )
 
 
@@ -341,6 +360,11 @@ _Step = (
     | events.SignalReceived
     | events.FlowDispatched
 )
+
+
+def _return(state: State, admitted: events.Event) -> None:
+    if isinstance(admitted, events.ExecutionAdmitted) and admitted.schedule_id is not None:
+        state.runs.return_to(admitted.schedule_id, admitted.execution_id)
 
 
 def _keep(state: State, event: _Step) -> None:

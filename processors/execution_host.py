@@ -21,6 +21,7 @@ from processors import (
     counted_once,
     effects,
     execution,
+    overlaps,
     preprocess,
     python_components,
     registry,
@@ -98,6 +99,10 @@ class _Journal:
     """The sessions of Python flows that are in memory."""
     suspending: dict[ExecutionId, "asyncio.Future[int]"] = field(default_factory=dict)
     """What will tell where those executions are carried whose record is under way."""
+    performing: dict[ExecutionId, "asyncio.Future[Performed | Heard | None]"] = field(
+        default_factory=dict
+    )
+    """What is done now for runs of schedules: these may be canceled."""
     waking: "asyncio.Task[None] | None" = None
 
     def note(self, offset: int, records: int) -> None:
@@ -106,10 +111,21 @@ class _Journal:
         self.head = max(self.head, offset + 1)
         self.since_checkpoint += records
 
+    def cancel(self, execution_id: ExecutionId) -> None:
+        """Stop what is done for an execution that has been canceled."""
+        performing = self.performing.get(execution_id)
+        if performing is not None:
+            performing.cancel()
+        self.tell(execution_id)
+
     def tell(self, invoked_by: ExecutionId | None) -> None:
         waits = self.news.get(invoked_by) if invoked_by is not None else None
         if waits is not None:
             waits.set()
+
+
+class _Canceled(Exception):
+    """What was done for a run is of no use any more."""
 
 
 Find = Callable[[str, str], Action | None]
@@ -127,6 +143,9 @@ class _Written(NamedTuple):
     """Whether the last event is the run's last: it may end while earlier ones are appended."""
     dispatched: events.FlowDispatched | None = None
     answer: events.TriggerAnswered | None = None
+
+    def behind(self, records: list[NewRecord]) -> "_Written":
+        return self._replace(records=records + self.records) if records else self
 
 
 class ExecutionHost:
@@ -172,7 +191,10 @@ class ExecutionHost:
         await self._log.append([_onward(known.event) for known in state.invoked.values()])
         for execution_id, known in state.suspended.items():
             journal.alarm.set(known.wake_at, execution_id)
+        state.runs.take_released()
         for execution_id, run in list(state.open.items()):
+            if state.runs.is_held(execution_id):
+                continue
             if run.carried:
                 self._revive_in_task(journal, execution_id)
             else:
@@ -200,6 +222,9 @@ class ExecutionHost:
         begun: list[tuple[Run, Effect | None]] = []
         appends: list[NewRecord] = []
         woken: list[ExecutionId] = []
+        # What is said between the runs: the journal follows the order of admissions.
+        first: list[NewRecord] = []
+        firsts: list[list[NewRecord]] = []
         for record in records:
             try:
                 said = at_hand.decode(record.value).events
@@ -210,19 +235,27 @@ class ExecutionHost:
             for event in said:
                 appends += self._noted(journal, event)
                 appends += self._signalled(journal, event, woken)
+                first += self._overlapping(journal, record, event)
                 if answer := await self._shared.on_event(journal, event):
                     appends.append(answer)
                 run = await self._begin(journal, record, event)
                 if run is not None:
                     effect = None if run.ended else run.advance(None, record.at)
                     begun.append((run, effect))
-        written = [await self._records(journal, run) for run, _ in begun]
+                    firsts.append(first)
+                    first = []
+        written = [
+            (await self._records(journal, run)).behind(before)
+            for (run, _), before in zip(begun, firsts, strict=True)
+        ]
         flat = appends + [record for some in written for record in some.records]
+        count = len(flat)
+        flat += first
         onward = [record for some in written for record in some.onward]
         if not flat:
             return
         appended = await self._log.append(flat + onward)
-        self._go_on(journal, begun, written, appended[len(appends) : len(flat)])
+        self._go_on(journal, begun, written, appended[len(appends) : count])
         for execution_id in woken:
             self._revive_in_task(journal, execution_id)
         await self._checkpoint_if_due(journal)
@@ -281,6 +314,24 @@ class ExecutionHost:
             return []
         value = codec.encode([event], journal.claim)
         return [NewRecord(EXECUTIONS.name, event.instance_id, value, journal.partition)]
+
+    def _overlapping(
+        self, journal: _Journal, record: Record, event: events.Event
+    ) -> list[NewRecord]:
+        """What is to be said of a tick first, because a former run of its schedule is open."""
+        state, partition, offset = journal.state, journal.partition, record.offset
+        if not isinstance(event, events.ExecutionAdmitted) or event.schedule_id is None:
+            return []
+        decided = state.decided_through.get(event.trigger_partition, -1)
+        if execution.is_started(state, partition, offset) or event.trigger_offset <= decided:
+            return []
+        said = overlaps.decide(state.runs, event, execution.started(event, partition, offset))
+        for one in said:
+            execution.evolve(state, journal.head, one)
+            if isinstance(one, events.ExecutionCanceled):
+                journal.cancel(one.execution_id)
+        value = codec.encode(said, journal.claim)
+        return [NewRecord(EXECUTIONS.name, event.instance_id, value, partition)] if said else []
 
     async def _begin(self, journal: _Journal, record: Record, event: events.Event) -> Run | None:
         state = journal.state
@@ -439,7 +490,7 @@ class ExecutionHost:
     ) -> None:
         """Do what the run asks for, until it has ended or is suspended."""
         behind: deque[asyncio.Future[None]] = deque()
-        while effect is not None:
+        while effect is not None and run.admitted.execution_id in journal.state.open:
             if isinstance(effect, Suspend) and await self._suspend(journal, run, effect, session):
                 return
             if isinstance(effect, Gather):
@@ -447,7 +498,10 @@ class ExecutionHost:
                 self._in_task(journal, self._gather(journal, run, effect))
                 return
             touched = isinstance(effect, Perform) and effect.action.touches_world
-            performed = await self._perform(effect, session)
+            try:
+                performed = await self._performed(journal, run, effect, session)
+            except _Canceled:
+                return
             now = performed.ended_at if isinstance(performed, Performed) else run.now
             is_timed = session is not None or isinstance(effect, Suspend)
             effect = run.advance(performed, effects.clock() if is_timed else now)
@@ -464,9 +518,13 @@ class ExecutionHost:
         await self._append(journal, run)
         execution_id = run.admitted.execution_id
         news = journal.news.setdefault(execution_id, asyncio.Event())
-        while len(journal.state.open[execution_id].running) > effect.at_most:
+        while (known := journal.state.open.get(execution_id)) is not None:
+            if len(known.running) <= effect.at_most:
+                break
             news.clear()
             await news.wait()
+        else:
+            return
         following = run.advance(None, effects.clock())
         if following is None:
             await self._append(journal, run)
@@ -491,6 +549,8 @@ class ExecutionHost:
             run.said += [e for one in written.records for e in codec.decode(one.value).events]
             await self._append(journal, run)
             return False
+        if execution_id not in journal.state.open:
+            return True
         head = said[0]
         assert isinstance(head, events.ExecutionCarried)
         execution.suspend(journal.state, journal.head, head)
@@ -531,7 +591,10 @@ class ExecutionHost:
         self, journal: _Journal, execution_id: ExecutionId, since: Sequence[events.Event]
     ) -> None:
         """Make the run of a suspended execution anew, and go on with it."""
-        open_run = journal.state.open[execution_id]
+        open_run = journal.state.open.get(execution_id)
+        if open_run is None:
+            journal.live.pop(execution_id, None)
+            return
         if (place := journal.suspending.get(execution_id)) is not None:
             open_run.journal_offset = await asyncio.shield(place)
         told = await suspensions.read(self._log, journal.partition, open_run.journal_offset)
@@ -570,6 +633,24 @@ class ExecutionHost:
         [at] = await self._log.append([NewRecord(EXECUTIONS.name, key, value, journal.partition)])
         self._note(journal, at.offset, 1)
         execution.evolve(journal.state, at.offset, done)
+
+    async def _performed(
+        self, journal: _Journal, run: Run, effect: Effect, session: Session | None
+    ) -> Performed | Heard | None:
+        """Raises _Canceled where a later run of the schedule has taken over meanwhile."""
+        if run.admitted.schedule_id is None:
+            return await self._perform(effect, session)
+        execution_id = run.admitted.execution_id
+        performing = asyncio.ensure_future(self._perform(effect, session))
+        journal.performing[execution_id] = performing
+        try:
+            return await performing
+        except asyncio.CancelledError:
+            if execution_id in journal.state.open:
+                raise
+            raise _Canceled from None
+        finally:
+            del journal.performing[execution_id]
 
     async def _perform(self, effect: Effect, session: Session | None) -> Performed | Heard | None:
         if isinstance(effect, Exchange):
@@ -706,16 +787,21 @@ class ExecutionHost:
     ) -> list[replies.Reply]:
         admitted = run.admitted
         journal.news.pop(admitted.execution_id, None)
-        invoker = journal.state.open[admitted.execution_id].invoked_by
+        known = journal.state.open.get(admitted.execution_id)
+        if known is None:
+            return []  # it was canceled meanwhile
+        invoker = known.invoked_by
         waited_for = bool(admitted.reply_to) and (
             admitted.synchronous or preprocess.is_open(admitted)
         )
         if not waited_for and invoker is None:
             execution.end(journal.state, admitted.execution_id, failed=False)
+            self._release(journal)
             return []
         terminal = codec.decode(last.value).events[-1]
         failed = isinstance(terminal, events.ExecutionFailed)
         journal.tell(execution.end(journal.state, admitted.execution_id, failed=failed))
+        self._release(journal)
         if not waited_for:
             return []
         return [
@@ -730,6 +816,13 @@ class ExecutionHost:
                 reason=getattr(terminal, "reason", ""),
             )
         ]
+
+    def _release(self, journal: _Journal) -> None:
+        """Begin the runs that were held for one that has ended."""
+        for execution_id in journal.state.runs.take_released():
+            held = journal.state.open.get(execution_id)
+            if held is not None:
+                self._in_task(journal, self._resume(journal, held))
 
     async def _fold(self, partition: int, until: int) -> execution.State:
         state = execution.State()

@@ -272,6 +272,26 @@ def _ended_there(row: ExecutionRow, record: Record) -> None:
         row.ended_partition, row.ended_offset = record.partition, record.offset
 
 
+def _canceled(event: events.ExecutionCanceled, at: int, position: int, changes: Changes) -> None:
+    row = changes.execution(event.execution_id)
+    if row.ended_at is None:
+        row.ended_at = at
+        row.status = Status.CANCELED
+        row.error = _storable(event.reason)
+
+
+def _blocked(event: events.TickSkipped, at: int, position: int, changes: Changes) -> None:
+    """A tick that was admitted, but met an open run of its schedule."""
+    if event.execution_id is None:
+        return
+    changes.tick(event.schedule_id, event.due_at).blocked_by = event.open_execution_id
+    row = changes.execution(event.execution_id)
+    if row.ended_at is None:
+        row.ended_at = at
+        row.status = Status.CANCELED
+        row.error = "skipped: a former run of its schedule was open"
+
+
 def _scheduled(event: events.StepScheduled, at: int, position: int, changes: Changes) -> None:
     row = _open_step(event, position, changes)
     if row is not None:
@@ -395,5 +415,7 @@ _APPLY: dict[type, Callable[[Any, int, int, Changes], None]] = {
     events.LogWritten: _logged,
     events.ExecutionCompleted: _ended,
     events.ExecutionFailed: _ended,
+    events.ExecutionCanceled: _canceled,
+    events.TickSkipped: _blocked,
 }
 """Events of the journal that change a view; the others are for the workers themselves."""

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from projections import schedules
+from projections import queries, schedules
 from projections.store import Views
 from schemas import events, ids
 from schemas.errors import Refused
@@ -165,3 +165,45 @@ def test_the_ledger_is_the_same_however_the_log_is_cut_and_repeated(
         ("35", "skipped", 3, "caught_up"),
         ("20", "fired", 1, None),
     ]
+
+
+def blocked(minute: int) -> events.TickSkipped:
+    return skipped(
+        minute,
+        minute,
+        1,
+        Skip.OVERLAP,
+        execution_id=story.execution_id(minute),
+        open_execution_id=story.execution_id(1),
+        admission_partition=0,
+        admission_offset=minute,
+    )
+
+
+@pytest.mark.parametrize("order", [("admissions", "executions"), ("executions", "admissions")])
+def test_a_tick_that_met_an_open_run_is_skipped_in_either_order(
+    views: Views, order: tuple[str, str]
+) -> None:
+    said: dict[str, events.Event] = {"admissions": fired(5), "executions": blocked(5)}
+    story.tell(views, story.record("definitions", 0, *deployed()))
+    for topic in order:
+        story.tell(views, story.record(topic, 0, said[topic]))
+    assert ticks(views) == [("20", "skipped", 1, "overlap")]
+    shown = queries.show_execution(views, story.execution_id(5))
+    assert shown["status"] == "canceled"
+    (tick,) = schedules.ledger(views, SHOWN_ID, at(100))["ticks"]
+    assert tick["blockedBy"] == ids.to_global(ids.EXECUTION, story.execution_id(1))
+
+
+def test_a_canceled_run_is_shown_as_that(views: Views) -> None:
+    canceled = events.ExecutionCanceled(execution_id=story.execution_id(5), reason="later")
+    late = story.completed(5)
+    story.tell(
+        views,
+        story.record("admissions", 0, fired(5)),
+        story.record("executions", 0, story.started(5)),
+        story.record("executions", 1, canceled),
+        story.record("executions", 2, late),
+    )
+    shown = queries.show_execution(views, story.execution_id(5))
+    assert (shown["status"], shown["error"]) == ("canceled", "later")
