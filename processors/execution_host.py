@@ -72,6 +72,11 @@ MAX_BEHIND = 8
 LARGE_BYTES = 256 * 1024
 """Records above this size leave their large results in the blob store."""
 
+KEEP_AFTER_S = 7 * 86_400
+"""What stands on the journal for longer is carried forward, long before its retention ends."""
+
+KEEP_EVERY_S = 6 * 3_600.0
+
 LARGE_RESULT_BYTES = 32 * 1024
 EVENTS_IN_RECORD = 500
 _BLOB = "$blob"
@@ -103,7 +108,8 @@ class _Journal:
         default_factory=dict
     )
     """What is done now for runs of schedules: these may be canceled."""
-    waking: "asyncio.Task[None] | None" = None
+    background: list["asyncio.Task[None]"] = field(default_factory=list)
+    """What goes on until the partition is lost, beside the executions."""
 
     def note(self, offset: int, records: int) -> None:
         """Note what this process has appended: so many records, the last one at `offset`."""
@@ -199,16 +205,17 @@ class ExecutionHost:
                 self._revive_in_task(journal, execution_id)
             else:
                 await self._resume(journal, run)
-        journal.waking = asyncio.ensure_future(self._wake(journal))
-        self._watch(journal.waking)
+        for work in (self._wake(journal), self._keep(journal)):
+            background = asyncio.ensure_future(work)
+            journal.background.append(background)
+            self._watch(background)
 
     def revoke(self, partition: int) -> None:
         """Stop at once: what was under way goes on where the partition goes."""
         journal = self._journals.pop(partition, None)
         if journal is not None:
-            for task in (*journal.tasks, journal.waking):
-                if task is not None:
-                    task.cancel()
+            for task in (*journal.tasks, *journal.background):
+                task.cancel()
 
     async def drain(self, timeout_s: float) -> None:
         """Let executions under way come to an end, for at most this long."""
@@ -851,7 +858,20 @@ class ExecutionHost:
         live += len(journal.state.suspended)
         if journal.since_checkpoint < max(CHECKPOINT_RECORDS, 2 * live):
             return
-        before = journal.head - journal.since_checkpoint
+        await self._checkpoint(journal, journal.head - journal.since_checkpoint)
+
+    async def _keep(self, journal: _Journal) -> None:
+        """Carry forward what would be past its retention, however little is said meanwhile."""
+        while True:
+            since = Instant(effects.clock() - KEEP_AFTER_S * SECOND)
+            before = await self._log.offset_at(EXECUTIONS, journal.partition, since)
+            if execution.low_water(journal.state) < before:
+                await self._checkpoint(journal, before)
+                while any(one.offset < before for one in journal.state.suspended.values()):
+                    await suspensions.carry_forward(self._log, journal, before)
+            await asyncio.sleep(KEEP_EVERY_S)
+
+    async def _checkpoint(self, journal: _Journal, before: int) -> None:
         journal.since_checkpoint = 0
         records = [
             NewRecord(
