@@ -7,6 +7,7 @@ import pytest
 from penstock import testing
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
+ORDER = EXAMPLES / "order_approval.py"
 SLACK = """
 definitionVersion: 7
 name: Orders
@@ -100,3 +101,37 @@ def test_the_example_counts_other_events() -> None:
         EXAMPLES / "url_challenge.py", payload={"kind": "paid"}, state={"flow": {"seen paid": 1}}
     )
     assert done.result == {"kind": "paid", "count": 2}
+
+
+def test_a_small_order_is_placed_at_once() -> None:
+    done = testing.run(ORDER, payload={"sku": "W-1", "total": 5, "card": "visa"})
+    assert done.result["status"] == "placed"
+    assert [one.key for one in done.steps] == [
+        "trigger",
+        "reserve stock",
+        "charge",
+        "increment orders",
+    ]
+
+
+def test_a_large_order_waits_for_its_approval() -> None:
+    done = testing.run(
+        ORDER,
+        payload={"sku": "W-1", "total": 500, "card": "flaky"},
+        signals={"approved": {"by": "ann"}},
+    )
+    assert done.result["approvedBy"] == "ann"
+    assert done.step("charge").attempt == 3
+
+
+def test_an_order_that_nobody_approves_gives_its_stock_back() -> None:
+    done = testing.run(ORDER, payload={"sku": "W-1", "total": 500, "card": "visa"})
+    assert done.result == {"status": "expired"}
+    assert done.step("release stock").error == ""
+    assert done.took_s > 3 * 86_400
+
+
+def test_an_order_with_a_stolen_card_is_declined_at_once() -> None:
+    done = testing.run(ORDER, payload={"sku": "W-1", "total": 5, "card": "stolen"})
+    assert done.result == {"status": "declined", "why": "the card is stolen"}
+    assert done.step("charge").attempt == 1
