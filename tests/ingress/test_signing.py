@@ -255,3 +255,54 @@ async def test_a_deployment_is_told_what_nobody_could_sign_by(
     )
     assert (answer.status_code, answer.json()["reason"]) == (400, "bad_signature_scheme")
     assert said in answer.json()["error"]
+
+
+def signing(text: str) -> str:
+    """The same flow, with a trigger that checks signatures."""
+    inputs = f"hmacHeaderName: {value('my-hmac-header')}, secretKey: {value(SECRET)}"
+    text = text.replace("key: webhook-triggers,", "key: hash,")
+    text = text.replace("key: webhook}", "key: hmacWebhookTrigger}")
+    return text.replace("inputs: {}", f"inputs: {{{inputs}}}")
+
+
+ROUTED = "endpointType: {}\nflowNameField: {{type: reference, value: {}}}\n"
+BY_CUSTOMER = "externalCustomerIdField: {type: reference, value: payload.results.headers.who}\n"
+SHARING = {"instance_specific": "", "shared_instance": BY_CUSTOMER}
+
+
+@pytest.mark.parametrize("endpoint_type", SHARING)
+async def test_a_signature_behind_routing_is_refused_at_deployment(
+    ingress: Served, endpoint_type: str
+) -> None:
+    extra = ROUTED.format(endpoint_type, "payload.results.headers.x-flow") + SHARING[endpoint_type]
+    text = definition(signing(flow("First")), flow("Second"), extra=extra)
+    answer = await ingress.http.post(
+        "/api/v1/deployments", json={"definition": text}, headers=ADMIN
+    )
+    assert (answer.status_code, answer.json()["reason"]) == (400, "signature_behind_routing")
+    assert "'First'" in answer.json()["error"]
+
+
+@pytest.mark.parametrize("endpoint_type", SHARING)
+async def test_a_preprocess_flow_checks_the_signatures_of_a_shared_url(
+    ingress: Served, endpoint_type: str
+) -> None:
+    by_customer = SHARING[endpoint_type].replace("payload.results.headers.who", "x.results.who")
+    extra = ROUTED.format(endpoint_type, "trigger.results.body.data.to") + by_customer
+    extra += "preprocessFlowName: Route\n"
+    text = definition(signing(flow("Route")), flow("First"), extra=extra)
+    deployed = await ingress.deploy(text)
+    url = next(one["webhookUrl"] for one in deployed["flows"] if one["name"] == "First")
+    sent = {"my-hmac-header": digest(b"other")}
+    assert await refusal(ingress, url, BODY, sent) == "wrong_signature"
+    call = ingress.call(url, content=BODY, headers={"my-hmac-header": DIGEST})
+    trigger = await ingress.processors.next_trigger()
+    assert trigger.received.request.body == BODY.decode()
+    await ingress.processors.decide(trigger)
+    assert (await call).status_code == 200
+
+
+async def test_the_only_flow_of_an_instance_checks_signatures_at_its_url(ingress: Served) -> None:
+    extra = ROUTED.format("instance_specific", "payload.results.headers.x-flow")
+    url = await ingress.url(definition(signing(flow()), extra=extra))
+    assert await refusal(ingress, url, BODY, {}) == "missing_signature"
