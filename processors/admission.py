@@ -175,7 +175,8 @@ def _repeated(
         trigger,
         Reason.REPEATED if is_same else Reason.IDEMPOTENCY_KEY_REUSED,
         flow=course.flow,
-        course=course,
+        # Of a preprocess flow it is not known which one followed, and answered.
+        course=None if course.preprocess is not None else course,
         repeats=known.execution_id,
     )
 

@@ -122,6 +122,20 @@ async def test_what_cannot_be_led_is_told_its_caller_and_kept(
     assert await admitted(ingress.log) == []
 
 
+async def test_what_was_deployed_a_moment_ago_is_found_at_once(ingress: Served) -> None:
+    text = definition(*FLOWS, extra=SHARED)
+    url = await ingress.url(text, customer="acme")
+    async with processing(ingress):
+        for customer in ("globex", "initech"):
+            assert (await ingress.http.post(url, **to("First", customer))).status_code == 404
+            deployed = await ingress.deploy(text, customer=customer)
+            assert (await ingress.http.post(url, **to("First", customer))).status_code == 200
+            path = f"/api/v1/instances/{deployed['instanceId']}"
+            await ingress.http.post(f"{path}/pause", headers=ADMIN)
+            await ingress.http.post(f"{path}/resume", headers=ADMIN)
+            assert (await ingress.http.post(url, **to("First", customer))).status_code == 200
+
+
 async def test_a_large_body_is_searched_for_the_customer(ingress: Served) -> None:
     url = await ingress.url(definition(*FLOWS, extra=SHARED), customer="acme")
     content = orjson.dumps({"padding": "x" * 400_000, "customer": "acme"})

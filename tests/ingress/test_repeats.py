@@ -12,7 +12,7 @@ from schemas import codec, events, ids
 from schemas.ids import ExecutionId
 from schemas.topics import ADMISSIONS, EXECUTIONS
 from tests.ingress.serving import SYNC, Served, definition, flow, processing, served
-from tests.ingress.test_preprocess import TARGET
+from tests.ingress.test_preprocess import TARGET, TYPES, text_of, until_ended
 
 DIRECT = SYNC | {"prismatic-prefer-direct-sync-json-response": "true"}
 MADE = f"definitionVersion: 7\nname: Orders\nflows:{TARGET % ('Main', 'false', 'Main', 1)}"
@@ -138,6 +138,19 @@ async def test_who_waits_for_one_that_still_runs_is_told_to_come_again(tmp_path:
     assert (answer.status_code, answer.json()["reason"]) == (409, "still_running")
     assert answer.json()["executionId"] == first.headers["prismatic-executionid"]
     assert answer.headers["retry-after"] == "1"
+
+
+@pytest.mark.parametrize("endpoint_type", TYPES)
+async def test_a_repeat_runs_no_preprocess_flow_again(ingress: Served, endpoint_type: str) -> None:
+    url = await ingress.url(text_of(endpoint_type), customer="acme")
+    content = {"to": "First", "who": "acme"}
+    async with processing(ingress):
+        first = await post(ingress, url, "a", content)
+        again = await post(ingress, url, "a", content)
+        await until_ended(ingress)
+    assert again.status_code == 200
+    assert again.json() == {"executionId": first.headers["prismatic-executionid"]}
+    assert await ran(ingress) == {"instance_specific": 1, "shared_instance": 2}[endpoint_type]
 
 
 async def test_a_large_body_is_searched_for_the_key_of_its_flow(ingress: Served) -> None:

@@ -147,7 +147,7 @@ CUSTOMERS = [f"customer-{n}" for n in range(8)]
 
 
 @pytest.mark.kafka
-async def test_on_kafka_the_preprocess_flow_and_the_next_may_be_of_two_partitions(
+async def test_on_kafka_two_partitions_and_two_nodes_are_one_endpoint(
     tmp_path: Path, kafka_bootstrap: str, topic_prefix: str
 ) -> None:
     kafka = await KafkaLog.open(kafka_bootstrap, prefix=topic_prefix)
@@ -162,6 +162,12 @@ async def test_on_kafka_the_preprocess_flow_and_the_next_may_be_of_two_partition
                 at_once = await post(ingress, url, "First", customer)
                 assert (at_once.status_code, at_once.text) == (200, "from First")
             unknown = await post(ingress, url, "First", "initech")
+            again = await KafkaLog.open(kafka_bootstrap, prefix=topic_prefix)
+            async with served(tmp_path, log=again) as other:
+                keyed = [
+                    await post(node, url, "First", CUSTOMERS[0], **{"idempotency-key": "a"})
+                    for node in (ingress, other, ingress)
+                ]
         partitions: dict[str, set[int]] = {}
         ended: list[str] = []
         for partition in range(kafka.partitions(EXECUTIONS)):
@@ -171,6 +177,9 @@ async def test_on_kafka_the_preprocess_flow_and_the_next_may_be_of_two_partition
                         partitions.setdefault(event.execution_id, set()).add(partition)
                     if isinstance(event, ENDS):
                         ended.append(event.execution_id)
+    first, *repeats = [answer.headers["prismatic-executionid"] for answer in keyed]
+    assert {answer.status_code for answer in keyed} == {200}
+    assert set(repeats) == {first}
     assert (unknown.status_code, unknown.json()["reason"]) == (404, "unknown_customer")
     assert len(ended) == len(set(ended))
     assert max(len(found) for found in partitions.values()) == 2
