@@ -8,14 +8,15 @@ deploys is told what is wrong with the inputs as far as it stands in the file.
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 import orjson
 
 from ingress import answers
-from schemas import inputs, signatures
+from schemas import configuration, inputs, signatures
 from schemas.definitions import Definition, Flow, Literal, Pair, Step
 from schemas.errors import Refused
-from schemas.integration_routing import FLOW_SPECIFIC
+from schemas.integration_routing import FLOW_SPECIFIC, SHARED
 from schemas.signatures import PRESETS, BadScheme, Scheme
 from schemas.values import Value, to_text
 
@@ -91,8 +92,16 @@ def door_of(definition: Definition, flow: str) -> Flow | None:
     return definition.flows[0] if len(definition.flows) == 1 else None
 
 
+def shared_config(definition: Definition) -> Mapping[str, Value]:
+    """The configuration of nobody: that of a URL that all customers share is its defaults."""
+    return configuration.configured({}, definition).values
+
+
 def check(definition: Definition, config: Config) -> None:
     """Raises Refused for a trigger whose signatures nobody could make or ingress not check."""
+    is_shared = definition.endpoint_type == SHARED
+    if is_shared:
+        config = partial(shared_config, definition)
     for flow in definition.flows:
         trigger = flow.steps[0]
         try:
@@ -107,6 +116,12 @@ def check(definition: Definition, config: Config) -> None:
                 " only the trigger of a preprocess flow, or of the only flow, can do so."
             )
             raise Refused(message, reason="signature_behind_routing")
+        if found is not None and is_shared and not found.keys:
+            message = (
+                f"The flow {flow.name!r} checks signatures at a URL that all customers share: its"
+                " secret key must be in the definition, as a text or as a default value."
+            )
+            raise Refused(message, reason="no_shared_secret")
 
 
 def _described(trigger: Step, config: Config) -> Scheme:

@@ -32,6 +32,7 @@ from schemas.definitions import Definition, Flow
 from schemas.errors import Refused, Retryable
 from schemas.events import Reason
 from schemas.ids import EndpointId, ExecutionId, InstanceId
+from schemas.integration_routing import SHARED
 from schemas.secrets import MasterKey
 from schemas.signatures import Scheme, Verifier
 from schemas.topics import TRIGGERS
@@ -166,13 +167,19 @@ class Webhooks:
         if target is None or target.deployed is not endpoint.instance.deployed:
             flow = self._definitions.catalog.flow_of(endpoint) if endpoint.flow else None
             door = triggers.door_of(self._definition(endpoint.instance.deployed), endpoint.flow)
-            config = partial(self._config, endpoint.instance.deployed)
+            config = partial(self._door_config, endpoint.instance.deployed)
             target = targets.target_of(endpoint, flow, door, config)
             self._targets[endpoint_id] = target
         return target
 
     def _definition(self, deployed: events.InstanceDeployed) -> Definition:
         return self._definitions.catalog.definition(deployed.integration_id, deployed.version)
+
+    def _door_config(self, deployed: events.InstanceDeployed) -> Mapping[str, Value]:
+        """What inputs may name before it is known for whom a request is."""
+        if deployed.endpoint_type == SHARED:
+            return triggers.shared_config(self._definition(deployed))
+        return self._config(deployed)
 
     def _config(self, deployed: events.InstanceDeployed) -> Mapping[str, Value]:
         opened = self._key.unseal(deployed.sealed)

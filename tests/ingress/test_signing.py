@@ -306,3 +306,18 @@ async def test_the_only_flow_of_an_instance_checks_signatures_at_its_url(ingress
     extra = ROUTED.format("instance_specific", "payload.results.headers.x-flow")
     url = await ingress.url(definition(signing(flow()), extra=extra))
     assert await refusal(ingress, url, BODY, {}) == "missing_signature"
+
+
+async def test_the_secret_of_a_url_that_all_share_is_not_one_customers(ingress: Served) -> None:
+    extra = ROUTED.format("shared_instance", "payload.results.headers.x-flow")
+    extra += SHARING["shared_instance"] + CONFIG
+    text = definition(signing(flow()), extra=extra)
+    by_config = text.replace(value(SECRET), "{type: configVar, value: Secret}")
+    wish = {"definition": by_config, "config": {"Secret": SECRET}}
+    answer = await ingress.http.post("/api/v1/deployments", json=wish, headers=ADMIN)
+    assert (answer.status_code, answer.json()["reason"]) == (400, "no_shared_secret")
+    url = await ingress.url(text.replace(value(SECRET), "{type: configVar, value: Prefix}"))
+    sent = {"my-hmac-header": digest(BODY, "AC49CB66-")}
+    call = ingress.call(url, content=BODY, headers=sent)
+    await ingress.processors.decide(await ingress.processors.next_trigger())
+    assert (await call).status_code == 200
