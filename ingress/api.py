@@ -270,6 +270,13 @@ class Lifecycle:
             status = self._catalog.instances[instance_id].status
         return StatusBody(instanceId=ids.to_global(ids.INSTANCE, instance_id), status=status.value)
 
+    async def say(self, said: Callable[[Catalog], Sequence[events.Event]]) -> Catalog:
+        """Say what follows from the catalog as it is now; gives the catalog afterwards."""
+        async with self._one_at_a_time:
+            await self._definitions.read_to_end()
+            await self._say(said(self._catalog))
+        return self._catalog
+
     async def _say(self, said: Sequence[events.Event]) -> int:
         """Gives the offset of the last one."""
         records = [_record(event) for event in said]

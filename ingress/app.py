@@ -19,7 +19,17 @@ from starlette.exceptions import HTTPException
 from eventlog.blobs import Blobs
 from eventlog.definitions import Definitions
 from eventlog.log import EventLog, LogUnavailable
-from ingress import answers, api, changes, exporting, instance_keys, repeats, requests, results
+from ingress import (
+    answers,
+    api,
+    changes,
+    exporting,
+    instance_keys,
+    releasing,
+    repeats,
+    requests,
+    results,
+)
 from ingress.answers import Message, Receive, Scope, Send
 from ingress.requests import TRIGGER
 from ingress.results import Results
@@ -164,6 +174,7 @@ def application(
     )
     own = (
         exporting.router(definitions, api.PREFIX),
+        releasing.router(commands.say, api.PREFIX),
         instance_keys.router(commands.change, definitions, master_key, api.PREFIX),
     )
     return Application(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from penstock import cli_keys, cli_refusals, cli_schedules, cli_signals, show
+from penstock import cli_keys, cli_refusals, cli_schedules, cli_signals, cli_versions, show
 from penstock.show import Said
 from schemas.errors import PenstockError, Unusable
 
@@ -34,6 +34,8 @@ instances.command("keys")(cli_keys.keys)
 executions.command("signal")(cli_signals.signal)
 app.add_typer(cli_schedules.app, name="schedules")
 app.add_typer(cli_refusals.app, name="refusals")
+app.command("publish")(cli_versions.publish)
+app.command("versions")(cli_versions.versions)
 
 Host = Annotated[str, typer.Option(help="The address to listen on.")]
 Port = Annotated[int, typer.Option(min=0, max=65_535, help="The port to listen on.")]

@@ -14,7 +14,7 @@ from fastapi.routing import APIRoute
 from typing_extensions import TypedDict
 
 from eventlog.log import EventLog
-from projections import history, queries, refused_calls, schedules, shapes
+from projections import history, queries, refused_calls, schedules, shapes, versions
 from projections.paging import LARGEST_PAGE
 from projections.projector import rebuild
 from projections.rows import Status
@@ -82,6 +82,7 @@ def router(
     history.add_route(api, views, log)
     refused_calls.add_route(api, views)
     schedules.add_routes(api, views, clock)
+    versions.add_routes(api, views)
     _add_deployments(api, views)
     _add_projections(api, views, log)
     return api

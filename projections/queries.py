@@ -266,7 +266,9 @@ def _names_of(
 ) -> Mapping[str, str]:
     known = tables.INTEGRATION_VERSIONS.c
     query = select(known.definition).where(
-        known.integration_id == integration_id, known.version == version
+        known.integration_id == integration_id,
+        known.version == version,
+        known.definition.is_not(None),
     )
     for found in views.rows(query):
         return _step_names(found.definition).get(flow or "", {})

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, Table, Text
 
-VERSION = 6
+VERSION = 7
 
 METADATA = MetaData()
 
@@ -47,13 +47,16 @@ INTEGRATIONS = Table(
     _number("published_at", nullable=False),
 )
 
+# Compaction may leave a release before its version; then the latter fills its own columns.
 INTEGRATION_VERSIONS = Table(
     "integration_versions",
     METADATA,
     _text("integration_id", primary_key=True),
     _key_number("version"),
-    _text("definition", nullable=False),
-    _number("published_at", nullable=False),
+    _text("definition"),
+    _number("published_at"),
+    _number("released_at"),
+    _text("comment"),
 )
 
 CUSTOMERS = Table(

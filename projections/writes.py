@@ -182,6 +182,8 @@ def _write_definition(connection: Connection, event: events.Event, at: Instant) 
     match event:
         case events.IntegrationPublished():
             _publish(connection, event, at)
+        case events.VersionReleased():
+            _release(connection, event, at)
         case events.CustomerRegistered():
             row = {"external_id": event.external_id, "name": event.name}
             _replace(connection, tables.CUSTOMERS, event.customer_id, row)
@@ -197,18 +199,30 @@ def _write_definition(connection: Connection, event: events.Event, at: Instant) 
 
 
 def _publish(connection: Connection, event: events.IntegrationPublished, at: Instant) -> None:
-    version = {
-        "integration_id": event.integration_id,
-        "version": event.version,
-        "definition": event.definition,
-        "published_at": at,
-    }
-    first = insert_for(connection, tables.INTEGRATION_VERSIONS).values(version)
-    connection.execute(first.on_conflict_do_nothing())
+    said = {"definition": event.definition, "published_at": at}
+    first = insert_for(connection, tables.INTEGRATION_VERSIONS).values(
+        integration_id=event.integration_id, version=event.version, **said
+    )
+    unsaid = tables.INTEGRATION_VERSIONS.c.published_at.is_(None)
+    connection.execute(
+        first.on_conflict_do_update(
+            index_elements=["integration_id", "version"], set_=said, where=unsaid
+        )
+    )
     row = {"name": event.name, "version": event.version, "published_at": at}
     newest = insert_for(connection, tables.INTEGRATIONS).values(id=event.integration_id, **row)
     older = tables.INTEGRATIONS.c.version < newest.excluded.version
     connection.execute(newest.on_conflict_do_update(index_elements=["id"], set_=row, where=older))
+
+
+def _release(connection: Connection, event: events.VersionReleased, at: Instant) -> None:
+    said = {"released_at": at, "comment": event.comment}
+    released = insert_for(connection, tables.INTEGRATION_VERSIONS).values(
+        integration_id=event.integration_id, version=event.version, **said
+    )
+    connection.execute(
+        released.on_conflict_do_update(index_elements=["integration_id", "version"], set_=said)
+    )
 
 
 def _deploy(connection: Connection, event: events.InstanceDeployed, at: Instant) -> None:

@@ -116,6 +116,8 @@ class Catalog:
         default_factory=dict
     )
     latest: dict[IntegrationId, int] = field(default_factory=dict)
+    released: dict[tuple[IntegrationId, int], str] = field(default_factory=dict)
+    """The comments of versions that have been released."""
     customers: dict[CustomerId, events.CustomerRegistered] = field(default_factory=dict)
     instances: dict[InstanceId, Instance] = field(default_factory=dict)
     configurations: dict[tuple[InstanceId, int], str] = field(default_factory=dict)
@@ -142,6 +144,8 @@ class Catalog:
                     self.versions.setdefault(key, event)
                     known = self.latest.get(event.integration_id, 0)
                     self.latest[event.integration_id] = max(known, event.version)
+                case events.VersionReleased():
+                    self.released[(event.integration_id, event.version)] = event.comment
                 case events.CustomerRegistered():
                     self.customers[event.customer_id] = event
                     self._by_external_id[event.external_id] = event.customer_id
@@ -256,6 +260,8 @@ def topic_key(event: events.Event) -> str:
     match event:
         case events.IntegrationPublished():
             return f"integration/{event.integration_id}/{event.version}"
+        case events.VersionReleased():
+            return f"integration/{event.integration_id}/{event.version}/release"
         case events.CustomerRegistered():
             return f"customer/{event.customer_id}"
         case events.InstanceDeployed(revision=revision):

@@ -1,6 +1,7 @@
 """Every event that Penstock can say, one line each with who reacts.
 
     definitions   IntegrationPublished   a version of an integration exists        every process
+                  VersionReleased        it is fit for use, people say             views
                   CustomerRegistered     a customer exists                         every process
                   InstanceDeployed       an instance runs that version             every process
                   InstancePaused/Resumed/Removed                                   every process
@@ -192,6 +193,15 @@ class IntegrationPublished:
     definition: str
     language: str = "yaml"
     manifest: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionReleased:
+    """`comment` says what is new."""
+
+    integration_id: IntegrationId
+    version: int
+    comment: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -897,6 +907,7 @@ class RecordDeadLettered:
 
 WIRE_NAMES = {
     IntegrationPublished: "integration.published",
+    VersionReleased: "version.released",
     CustomerRegistered: "customer.registered",
     InstanceDeployed: "instance.deployed",
     InstancePaused: "instance.paused",
@@ -943,6 +954,7 @@ WIRE_NAMES = {
 
 Event = (
     IntegrationPublished
+    | VersionReleased
     | CustomerRegistered
     | InstanceDeployed
     | InstancePaused

@@ -180,6 +180,27 @@ def test_an_import_warns_of_unknown_components(env: Env, file: Path) -> None:
     assert "telegraph" in done.err
 
 
+def test_versions_are_published_and_listed(env: Env, file: Path) -> None:
+    imported = running.command("import", file, "--json", env=env).json
+    integration = imported["integrationId"]
+    done = running.command("publish", integration, "--comment", "First", "--json", env=env)
+    assert done.json == {"integrationId": integration, "version": 1, "comment": "First"}
+
+    deadline = servers.Deadline(running.ANSWER_S)
+    while True:  # the views follow the log
+        found = running.command("versions", integration, "--json", env=env)
+        if found.code == 0 and found.json["versions"][0]["releasedAt"]:
+            break
+        assert not deadline.passed, found
+        deadline.pause()
+    only = found.json["versions"][0]
+    assert (only["version"], only["comment"]) == (1, "First")
+    shown = running.command("versions", integration, env=env).out
+    assert "First" in shown
+    missing = running.command("publish", integration, "--version", "9", env=env)
+    assert (missing.code, "has no version 9" in missing.err) == (1, True)
+
+
 def test_instances_are_paused_resumed_and_removed(env: Env, file: Path) -> None:
     deployed = _deploy(file, env, "--instance", "Goes")
     instance, url = deployed["instanceId"], deployed["flows"][0]["webhookUrl"]

@@ -243,6 +243,11 @@ SAMPLES: tuple[tuple[str, bytes], ...] = (
         b'_type":""},"synchronous":false,"reply_to":"","request_no":0,"revision":3}]]}',
     ),
     (
+        "version.released",
+        b'{"v":1,"events":[["version.released",{"integration_id":"integration id","version'
+        b'":7,"comment":"comment"}]]}',
+    ),
+    (
         "state.requested",
         b'{"v":1,"events":[["state.requested",{"request_id":"request id","integration_id":'
         b'"integration id","execution_id":"execution id","action":"saveIntegrationValue","'
