@@ -95,6 +95,10 @@ ACTIONS: Mapping[tuple[str, str], Action] = MappingProxyType(
     {(action.component, action.key): action for file in _FILES for action in file.ACTIONS}
 )
 
+_IN_LOWER_CASE: Mapping[tuple[str, str], Action] = MappingProxyType(
+    {(component, key.lower()): action for (component, key), action in ACTIONS.items()}
+)
+
 _installed: dict[tuple[str, str], Action] = {}
 """What packages publish; filled once, when the process starts."""
 
@@ -105,8 +109,12 @@ def install(actions: Mapping[tuple[str, str], Action]) -> None:
 
 
 def find(component: str, action: str) -> Action | None:
-    """The action that a step names, None where there is none."""
-    return ACTIONS.get((component, action)) or _installed.get((component, action))
+    """The action that a step names, None where there is none.
+
+    The published pages give keys of built-in actions in lower case only, so any case will do.
+    """
+    exact = ACTIONS.get((component, action)) or _installed.get((component, action))
+    return exact or _IN_LOWER_CASE.get((component, action.lower()))
 
 
 def known() -> Mapping[str, frozenset[str]]:

@@ -52,7 +52,8 @@ def read_published(text: str) -> Definition | None:
 def unknown_components(definition: Definition, known: Mapping[str, Collection[str]]) -> list[str]:
     """What the steps name and `known` (component key → action keys) lacks, sorted.
 
-    `slack` for a component that is not known, `http/httpBrew` for an action of one that is.
+    `slack` for a component that is not known, `http/httpBrew` for an action of one that is. Keys of
+    actions are compared without regard to case.
     """
     unknown = set()
     for step in _all_steps(definition):
@@ -60,7 +61,7 @@ def unknown_components(definition: Definition, known: Mapping[str, Collection[st
             continue
         if step.component not in known:
             unknown.add(step.component)
-        elif step.action not in known[step.component]:
+        elif step.action.lower() not in {key.lower() for key in known[step.component]}:
             unknown.add(f"{step.component}/{step.action}")
     return sorted(unknown)
 

@@ -48,6 +48,14 @@ def test_an_action_is_found_by_component_and_key() -> None:
     assert registry.find("ftp", "httpGet") is None
 
 
+def test_an_action_is_found_in_any_case_and_no_two_differ_by_case_alone() -> None:
+    found = registry.find("hash", "computeSHA3-256")
+    assert found is not None
+    assert found.key == "computeSha3-256"
+    keys = [(component, key.lower()) for component, key in registry.ACTIONS]
+    assert len(keys) == len(set(keys))
+
+
 @pytest.mark.parametrize("action", registry.ACTIONS.values(), ids=lambda action: action.key)
 def test_every_input_is_described_with_an_example(action: Action) -> None:
     assert action.label
