@@ -3,7 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from processors.actions import Action, Context, Input, LogLine, Outcome, StepError
+import orjson
+
+from processors.actions import Action, Context, Input, Kind, LogLine, Outcome, StepError
+from processors.components.numbers import number_of
 
 MAX_CHARS = 4096
 LEVELS = ("trace", "debug", "info", "warn", "error", "fatal")
@@ -15,6 +18,20 @@ def _write(inputs: Mapping[str, Any], _context: Context) -> Outcome:
         raise StepError(f"Level (level) is one of {', '.join(LEVELS)}, found {level[:100]!r}")
     return Outcome(logs=(LogLine(level, inputs["message"][:MAX_CHARS]),))
 
+
+def _write_metrics(inputs: Mapping[str, Any], _context: Context) -> Outcome:
+    metrics = {pair.name: number_of(_METRICS, pair.value) for pair in inputs["metrics"]}
+    line = orjson.dumps(metrics).decode()[:MAX_CHARS]
+    return Outcome(logs=(LogLine("metric", line),) if metrics else ())
+
+
+_METRICS = Input(
+    key="metrics",
+    label="Metrics",
+    kind=Kind.PAIRS,
+    description="Names, and a number for each.",
+    example="orders: 17",
+)
 
 ACTIONS = (
     Action(
@@ -38,5 +55,14 @@ ACTIONS = (
                 example="Order 17 has no lines",
             ),
         ),
+    ),
+    Action(
+        component="log",
+        key="writeMetrics",
+        label="Write Metric(s)",
+        description="Writes a line of the level metric to the execution's log, with the numbers "
+        "as JSON.",
+        perform=_write_metrics,
+        inputs=(_METRICS,),
     ),
 )

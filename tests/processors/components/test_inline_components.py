@@ -172,3 +172,11 @@ def test_a_status_that_http_does_not_know_fails(status: str) -> None:
 def test_a_header_that_would_break_the_answer_fails(pair: Pair) -> None:
     with pytest.raises(StepError, match="no header"):
         run("stop-execution", "stopExecution", {"headers": [pair]})
+
+
+def test_metrics_are_one_line_of_the_log() -> None:
+    outcome = run("log", "writeMetrics", {"metrics": [Pair("orders", "17"), Pair("sum", 2.5)]})
+    assert outcome.logs == (LogLine("metric", '{"orders":17,"sum":2.5}'),)
+    assert run("log", "writeMetrics", {"metrics": []}).logs == ()
+    with pytest.raises(StepError, match=r'Metrics \(metrics\) must be a number, found "many"'):
+        run("log", "writeMetrics", {"metrics": [Pair("orders", "many")]})
