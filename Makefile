@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup up check test bench lock
+.PHONY: setup up check test bench docs lock
 
 setup: .venv/ready
 
@@ -26,6 +26,9 @@ test: check
 
 bench: setup
 	$(BIN)/python -m bench
+
+docs: setup
+	$(BIN)/penstock components --markdown > docs/components.md
 
 lock:
 	$(BIN)/uv lock

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from penstock import cli_keys, cli_refusals, cli_schedules, cli_signals, cli_versions, show
+from penstock.cli_components import components
 from penstock.show import Said
 from schemas.errors import PenstockError, Unusable
 
@@ -52,6 +53,7 @@ ExecutionId = Annotated[str, typer.Argument(metavar="ID", help="As `executions l
 IntegrationId = Annotated[str, typer.Argument(metavar="ID", help="As `import --json` shows it.")]
 Pairs = list[str] | None
 PYTHON_SUFFIX = ".py"
+app.command()(components)
 
 
 def main() -> None:
