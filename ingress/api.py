@@ -153,7 +153,10 @@ class Lifecycle:
 
     async def deploy(self, body: DeployBody, base_url: str) -> DeployedBody:
         definition, manifest = await self._read(body)
-        self._changes.check(definition)
+        published = lifecycle.version_of(
+            self._catalog, body.definition, definition, manifest=manifest
+        )
+        self._changes.check(published, definition)
         wish = lifecycle.Wish(
             customer=body.customer,
             instance=body.instance or "",
@@ -161,7 +164,7 @@ class Lifecycle:
             api_keys=body.apiKeys,
             rate_limit=body.rateLimit,
             base_url=(self._public_url or base_url).rstrip("/"),
-            entails_more=self._changes.entails(definition, Occasion.DEPLOY),
+            entails_more=self._changes.entails(published, definition, Occasion.DEPLOY),
         )
 
         def plan() -> lifecycle.Deployed:
@@ -230,7 +233,7 @@ class Lifecycle:
         if not lifecycle.remove(self._catalog, instance_id):
             return await self.change(instance, lifecycle.remove)
         about = await asyncio.to_thread(self._changes.about, instance_id)
-        if not self._changes.entails(about.definition, Occasion.REMOVE):
+        if not self._changes.entails(about.published, about.definition, Occasion.REMOVE):
             return await self.change(instance, lifecycle.remove)
         async with self._changes.alone(instance_id):
             problems = await self._changes.before_removal(about)

@@ -36,10 +36,12 @@ _logger = logging.getLogger(__name__)
 class Hooks(Protocol):
     """What components do on a deployment or removal."""
 
-    def check(self, definition: Definition) -> None:
+    def check(self, published: events.IntegrationPublished, definition: Definition) -> None:
         """Raises Refused for a flow whose trigger does not take what the flow sets."""
 
-    def entails(self, definition: Definition, occasion: Occasion) -> bool:
+    def entails(
+        self, published: events.IntegrationPublished, definition: Definition, occasion: Occasion
+    ) -> bool:
         """Whether there may be anything to do."""
 
     def flows_started(self, about: About, occasion: Occasion) -> list[str]:
@@ -61,13 +63,15 @@ class Changes:
         self._hooks = hooks
         self._locks: dict[InstanceId, asyncio.Lock] = {}
 
-    def check(self, definition: Definition) -> None:
+    def check(self, published: events.IntegrationPublished, definition: Definition) -> None:
         """Raises Refused for what is not to be deployed."""
         if self._hooks is not None:
-            self._hooks.check(definition)
+            self._hooks.check(published, definition)
 
-    def entails(self, definition: Definition, occasion: Occasion) -> bool:
-        return self._hooks is not None and self._hooks.entails(definition, occasion)
+    def entails(
+        self, published: events.IntegrationPublished, definition: Definition, occasion: Occasion
+    ) -> bool:
+        return self._hooks is not None and self._hooks.entails(published, definition, occasion)
 
     @asynccontextmanager
     async def alone(self, instance_id: InstanceId) -> AsyncIterator[None]:

@@ -111,6 +111,17 @@ def publish(catalog: Catalog, text: str, definition: Definition, *, manifest: st
     return Imported(said=(published,), integration_id=integration_id, version=latest + 1)
 
 
+def version_of(
+    catalog: Catalog, text: str, definition: Definition, *, manifest: str = ""
+) -> events.IntegrationPublished:
+    """The version that a deployment would run now."""
+    imported = publish(catalog, text, definition, manifest=manifest)
+    for event in imported.said:
+        if isinstance(event, events.IntegrationPublished):
+            return event
+    return catalog.versions[(imported.integration_id, imported.version)]
+
+
 def deploy(
     catalog: Catalog,
     text: str,

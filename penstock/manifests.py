@@ -81,6 +81,8 @@ def _action(one: sdk.Action) -> dict[str, Any]:
         "branches": list(one.branches),
         "responds": one.responds,
         "polls": one.polls,
+        "batches": one.batches,
+        "hooks": list(one.hooks),
     }
 
 
@@ -131,13 +133,20 @@ def _flow(flow: sdk.Flow, found: sdk.Integration) -> dict[str, Any]:
         step["answers"] = any(one.responds for one in found.triggers if one.key == start.action)
     if start.schedule is not None:
         step["schedule"] = dict(start.schedule)
-    return {
+    written: dict[str, Any] = {
         "name": flow.name,
         "description": flow.description,
         "isSynchronous": start.is_synchronous,
         "endpointSecurityType": start.security,
         "steps": [step],
     }
+    if start.batch_size:
+        written["triggerResolver"] = {
+            "enabled": True,
+            "batchSize": start.batch_size,
+            "concurrentBatchLimit": start.batches_at_once,
+        }
+    return written
 
 
 def _given(inputs: Mapping[str, Any]) -> dict[str, Any]:

@@ -149,6 +149,8 @@ def performed(loaded: python_loading.Loaded, told: Mapping[str, Any]) -> dict[st
         return outcome_of(action.function, (context,), inputs, context)
     payload = from_json(told["payload"], told["payload_tagged"])
     args = (context, *map(flow_context.Payload, (payload, inputs)))
+    if "hook" in told:
+        return outcome_of(action.hooks[told["hook"]], args, {}, context, of_hook)
     return outcome_of(action.function, args, {}, context, of_trigger)
 
 
@@ -187,6 +189,13 @@ def _value(result: Any) -> dict[str, Any]:
     return {"value": value, "tagged": tagged}
 
 
+def of_hook(result: Any) -> dict[str, Any]:
+    """What a hook wants kept. Raises TypeError for anything but a mapping or nothing."""
+    if result is not None and not isinstance(result, Mapping):
+        raise TypeError(f"a hook returns a mapping or None, not {type(result).__name__}")
+    return _value(dict(result or {}))
+
+
 def of_trigger(result: Any) -> dict[str, Any]:
     """A TriggerResult as a frame has it. Raises TypeError for anything else."""
     if not isinstance(result, sdk.TriggerResult):
@@ -205,6 +214,9 @@ def of_trigger(result: Any) -> dict[str, Any]:
         "cross_flow": result.instance_state,
     }
     said["states"] = {scope: flow_context.plain(dict(given)) for scope, given in states.items()}
+    if result.items is not None:
+        said["items"] = flow_context.plain(list(result.items))
+        said["next_page"] = flow_context.plain(result.next_page)
     polling = None if result.polling is None else flow_context.plain(dict(result.polling))
     return {**said, "branch": result.branch, "no_changes": result.no_changes, "polling": polling}
 

@@ -101,7 +101,10 @@ class Response:
 
 @dataclass(frozen=True, kw_only=True)
 class Start:
-    """Which trigger starts a flow; made by `webhook`, `schedule` and the others below."""
+    """Which trigger starts a flow; made by `webhook`, `schedule` and the others below.
+
+    With a `batch_size` the items that the trigger gives are cut into executions.
+    """
 
     component: str
     action: str
@@ -109,6 +112,8 @@ class Start:
     is_synchronous: bool = False
     security: str = "customer_optional"
     schedule: Mapping[str, Any] | None = None
+    batch_size: int = 0
+    batches_at_once: int = 1
 
 
 def webhook(*, synchronous: bool = False, security: str = "customer_optional") -> Start:
@@ -195,12 +200,23 @@ def flow(
     return made
 
 
+HOOKS = (
+    "onInstanceDeploy",
+    "onInstanceDelete",
+    "webhookLifecycleHandlers.create",
+    "webhookLifecycleHandlers.delete",
+)
+Hook = Callable[..., Any]
+
+
 @dataclass(frozen=True, kw_only=True)
 class TriggerResult:
     """What a trigger gives: `payload` is what the flow sees; `response` goes to the caller.
 
     `branch` names the branch to follow; the states are merged into the persisted values, where
     None removes a key; `no_changes` ends the execution of a polling trigger with nothing done.
+    Where the trigger gives batches, `items` are what is cut into executions, and `next_page` is
+    what it finds as `payload["paginationState"]` when it is called for the next ones; None ends.
     """
 
     payload: Any = None
@@ -211,6 +227,8 @@ class TriggerResult:
     instance_state: Mapping[str, Any] = field(default_factory=dict)
     polling: Mapping[str, Any] | None = None
     no_changes: bool = False
+    items: Sequence[Any] | None = None
+    next_page: Any = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -236,6 +254,8 @@ class Action:
     branches: tuple[str, ...] = ()
     responds: bool = False
     polls: bool = False
+    batches: bool = False
+    hooks: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
 
     def __call__(self, *given: Any, **named: Any) -> Any:
         return self.function(*given, **named)
@@ -278,12 +298,23 @@ def trigger(
     synchronous_support: str = "valid",
     responds: bool = False,
     polls: bool = False,
+    batches: bool = False,
+    on_deploy: Hook | None = None,
+    on_remove: Hook | None = None,
+    create_webhook: Hook | None = None,
+    delete_webhook: Hook | None = None,
 ) -> Callable[[Callable[..., Any]], Action]:
     """Make a trigger of `def name(context, payload, params) -> TriggerResult`, async or not.
 
     `branches`: it chooses one of them. `responds`: its result may answer the caller, who waits for
-    it. The supports are `invalid`, `valid` or `required`.
+    it. The supports are `invalid`, `valid` or `required`. `batches`: its result may have `items`.
+
+    The last four are called when the instance is deployed or removed, as the trigger is, with
+    (context, payload, params); what they return is merged into the state of the instance, which
+    they find in `context.instance_state`. If `on_deploy` raises, the instance is not deployed.
     """
+    given = (on_deploy, on_remove, create_webhook, delete_webhook)
+    hooks = {phase: hook for phase, hook in zip(HOOKS, given, strict=True) if hook is not None}
 
     def made(function: Callable[..., Any]) -> Action:
         if len(inspect.signature(function).parameters) != 3:
@@ -297,6 +328,8 @@ def trigger(
             inputs=sdk_inputs.of_mapping(inputs or {}),
             description=description or inspect.getdoc(function) or "",
             is_trigger=True,
+            batches=batches,
+            hooks=hooks,
             schedule_support="required" if polls else schedule_support,
             synchronous_support=synchronous_support,
             branches=tuple(branches),
@@ -366,9 +399,15 @@ def starts(
     synchronous: bool = False,
     security: str = "customer_optional",
     schedule: Start | None = None,
+    batch_size: int = 0,
+    batches_at_once: int = 1,
     **inputs: Any,
 ) -> Start:
-    """A trigger of this file, or the one of that key of an installed component."""
+    """A trigger of this file, or the one of that key of an installed component.
+
+    With a `batch_size` each execution gets so many of the trigger's items as `body.data` (of 1: the
+    item itself), and `batches_at_once` of them run at once.
+    """
     return Start(
         component=component,
         action=trigger.key if isinstance(trigger, Action) else trigger,
@@ -376,6 +415,8 @@ def starts(
         is_synchronous=synchronous,
         security=security,
         schedule=schedule.schedule if schedule else None,
+        batch_size=batch_size,
+        batches_at_once=batches_at_once,
     )
 
 

@@ -141,7 +141,7 @@ def ingress(parts: Parts, views: "Views", listener: socket.socket) -> Stage:
     async def serve(ready: Ready) -> None:
         from ingress import app, signals, waiting
         from penstock import python_files
-        from processors import effects, hooks, literal_inputs, registry
+        from processors import effects, finding, hooks, literal_inputs, registry
         from projections import api
 
         await python_files.install_components()
@@ -166,7 +166,10 @@ def ingress(parts: Parts, views: "Views", listener: socket.socket) -> Stage:
                 answering=registry.answering(),
                 find_end=_end_finder(views),
                 hooks=hooks.Hooks(
-                    parts.log, find=registry.find, master_key=parts.master_key, world=world
+                    parts.log,
+                    find_in=finding.Finder().find_in,
+                    master_key=parts.master_key,
+                    world=world,
                 ),
                 routers=(
                     api.router(views, parts.log, clock=_clock),

@@ -256,8 +256,8 @@ class Support(enum.Enum):
 Hook = Callable[[Mapping[str, Any], Context, World], Awaitable[Mapping[str, Any] | None]]
 """async (inputs, context, world) → `{"crossFlowState": {…}}`, merged into the state, or None.
 
-It runs outside any execution, for 30 s at most. `context.state` reads all but the flow's and the
-execution's own values; a key set to None is removed.
+It runs outside any execution, for 30 s at most. `context.state` reads what the flows of the
+instance share, the other scopes are empty; a key set to None is removed.
 """
 
 HOOK_S = 30.0

@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -21,15 +21,14 @@ from processors import (
     counted_once,
     effects,
     execution,
+    finding,
     overlaps,
     preprocess,
-    python_components,
-    registry,
     replies,
     routing,
     suspensions,
 )
-from processors.actions import Action, Change, World
+from processors.actions import Change, World
 from processors.components import persist_data
 from processors.dead_letters import dead_letter
 from processors.flow_frames import Exchange, Heard, Suspend
@@ -134,9 +133,6 @@ class _Canceled(Exception):
     """What was done for a run is of no use any more."""
 
 
-Find = Callable[[str, str], Action | None]
-
-
 class _Written(NamedTuple):
     """What a run has said: records of the journal, and what follows from them.
 
@@ -178,7 +174,7 @@ class ExecutionHost:
         self._shared = SharedState(log, self._journals, persist_data.perform_shared)
         self._world = replace(world, shared_state=self._shared.ask)
         self._owner = owner
-        self._own: dict[str, python_components.Actions] = {}
+        self._finder = finding.Finder()
         """By version: the triggers that a Python file declares itself."""
         self._room = asyncio.Semaphore(MAX_OPEN)
         self._configurations: dict[tuple[str, str, int], Configuration] = {}
@@ -410,7 +406,7 @@ class ExecutionHost:
             else payload(admitted, catalog, api_keys=configuration.api_keys, body=body),
             config=configuration.values,
             secrets=configuration.secrets,
-            find=self._find_in(published),
+            find=self._finder.find_in(published),
             read_state=lambda scope: execution.read_values(
                 journal.state, scope, execution.owner_of(scope, run.admitted)
             ),
@@ -426,8 +422,7 @@ class ExecutionHost:
             run.preprocessing = self._preprocessing(run, configuration, body, said)
         if isinstance(run, PythonRun) and not problem:
             session = journal.live.setdefault(admitted.execution_id, Session(self._world))
-            key = f"{published.integration_id}/{published.version}"
-            session.use(key, published.definition)
+            session.use(finding.key_of(published), published.definition)
             run.turn_s = self._world.code_timeout_s
         if problem:
             run.said.append(
@@ -435,18 +430,6 @@ class ExecutionHost:
             )
             run.ended = True
         return run
-
-    def _find_in(self, published: events.IntegrationPublished) -> Find:
-        """How the steps of this version find their actions."""
-        if published.language == YAML:
-            return registry.find
-        key = f"{published.integration_id}/{published.version}"
-        if key not in self._own:
-            self._own[key] = python_components.own(published.manifest, key, published.definition)
-        own = self._own[key]
-        return lambda component, action: (
-            own.get((component, action)) or registry.find(component, action)
-        )
 
     def _preprocessing(
         self,

@@ -15,6 +15,7 @@ from processors import effects, execution, lifecycle_triggers, trigger_rules
 from processors.actions import HOOK_S, Action, Context, Hook, StepError, TriggerTraits, World
 from processors.cleaning import clean
 from processors.execution_host import JOURNAL_READER
+from processors.finding import Find
 from processors.payload import payload
 from processors.state_limits import MAX_STATE_BYTES
 from schemas import codec, configuration, events, ids, inputs
@@ -45,43 +46,45 @@ _logger = logging.getLogger(__name__)
 
 
 class Hooks:
-    """The hooks of the triggers that `find` knows."""
+    """The hooks of the triggers that `find_in` finds for a version."""
 
     def __init__(
         self,
         log: EventLog,
         *,
-        find: Callable[[str, str], Action | None],
+        find_in: Callable[[events.IntegrationPublished], Find],
         master_key: MasterKey,
         world: World,
         timeout_s: float = HOOK_S,
     ) -> None:
         self._log = log
-        self._find = find
+        self._find_in = find_in
         self._master_key = master_key
         self._world = world
         self._timeout_s = timeout_s
 
-    def check(self, definition: Definition) -> None:
+    def check(self, published: events.IntegrationPublished, definition: Definition) -> None:
         """Raises Refused for a flow that sets on its trigger what the trigger does not take."""
-        found = trigger_rules.objections(definition, self._find)
+        found = trigger_rules.objections(definition, self._find_in(published))
         if found:
             message = f"The integration cannot be deployed: {'; '.join(found[:5])}."
             raise Refused(message, reason="trigger_misused")
 
-    def entails(self, definition: Definition, occasion: Occasion) -> bool:
+    def entails(
+        self, published: events.IntegrationPublished, definition: Definition, occasion: Occasion
+    ) -> bool:
         """Whether a deployment or removal may run a hook or start a flow."""
         return any(
             trigger.trigger.started_on is occasion
             or any(_HOOKS[phase](trigger.trigger) for phase in _PHASES[occasion])
-            for _, _, trigger in self._triggers(definition)
+            for _, _, trigger in self._triggers(published, definition)
         )
 
     def flows_started(self, about: About, occasion: Occasion) -> list[str]:
         """The flows that start by themselves."""
         found = [
             (flow, step, action.trigger)
-            for flow, step, action in self._triggers(about.definition)
+            for flow, step, action in self._triggers(about.published, about.definition)
             if action.trigger.started_on is occasion
         ]
         config = self._configuration(about).values if found else {}
@@ -94,7 +97,7 @@ class Hooks:
         """
         wanted = [
             (flow, step, action, hook)
-            for flow, step, action in self._triggers(about.definition)
+            for flow, step, action in self._triggers(about.published, about.definition)
             if (hook := _HOOKS[phase](action.trigger)) is not None
         ]
         if not wanted:
@@ -139,10 +142,13 @@ class Hooks:
             message = hide(f"{type(error).__name__}: {error}", configured.secrets)
             raise StepError(message) from error
 
-    def _triggers(self, definition: Definition) -> Iterator[tuple[str, Step, Action]]:
+    def _triggers(
+        self, published: events.IntegrationPublished, definition: Definition
+    ) -> Iterator[tuple[str, Step, Action]]:
+        find = self._find_in(published)
         for flow in definition.flows:
             step = flow.steps[0]
-            action = self._find(step.component, step.action)
+            action = find(step.component, step.action)
             if action is not None:
                 yield flow.name, step, action
 
@@ -187,9 +193,7 @@ def _context(
     shared: Mapping[str, Value],
 ) -> Context:
     def state(scope: Scope) -> Mapping[str, Value]:
-        if scope is not Scope.CROSS_FLOW:
-            raise StepError(f"there is no {scope.value} state in {phase.value}, only {_STATE}")
-        return shared
+        return shared if scope is Scope.CROSS_FLOW else {}
 
     catalog = Catalog()
     catalog.apply([about.published, about.customer, about.deployed])

@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 
 from processors.actions import (
+    HOOK_S,
     Action,
     Answer,
     Change,
@@ -21,6 +22,7 @@ from processors.actions import (
     Kind,
     LogLine,
     Outcome,
+    Page,
     Runs,
     StepError,
     Support,
@@ -30,6 +32,7 @@ from processors.actions import (
 from processors.python_processes import Ended, Job, NotLoaded, PythonProcesses
 from schemas import ids
 from schemas.events import Scope
+from schemas.hooks import Phase
 from schemas.secrets import hide
 from schemas.values import from_json, to_json
 
@@ -43,6 +46,13 @@ _STATES = {
     "execution": Scope.EXECUTION,
     "flow": Scope.FLOW,
     "cross_flow": Scope.CROSS_FLOW,
+}
+
+_HOOKS = {
+    Phase.ON_DEPLOY.value: "on_deploy",
+    Phase.ON_DELETE.value: "on_delete",
+    Phase.WEBHOOK_CREATE.value: "webhook_create",
+    Phase.WEBHOOK_DELETE.value: "webhook_delete",
 }
 
 Actions = dict[tuple[str, str], Action]
@@ -86,6 +96,8 @@ def _action(component: str, one: Mapping[str, Any], key: str, told: Mapping[str,
         static_branch_names=tuple(one["branches"]),
         answers=one["responds"],
         is_polling=one["polls"],
+        resolves=Support.VALID if one.get("batches") else Support.INVALID,
+        **_hooks((component, one["key"]), key, told, one.get("hooks", ())),
     )
     timeout_s = min(one["timeout"] or ACTION_S, LONGEST_ACTION_S)
     return Action(
@@ -101,6 +113,27 @@ def _action(component: str, one: Mapping[str, Any], key: str, told: Mapping[str,
         is_trigger=one["isTrigger"],
         trigger=traits,
     )
+
+
+def _hooks(
+    names: tuple[str, str], key: str, told: Mapping[str, Any], phases: Iterable[str]
+) -> dict[str, Any]:
+    """The hooks of a trigger, by their names among its traits."""
+    return {_HOOKS[phase]: partial(_hook, names, key, told, phase) for phase in phases}
+
+
+async def _hook(
+    names: tuple[str, str],
+    key: str,
+    told: Mapping[str, Any],
+    phase: str,
+    inputs: Mapping[str, Any],
+    context: Context,
+    world: World,
+) -> Mapping[str, Any]:
+    told_to_do = {**asked(names, inputs, context, world.python_memory_bytes), "hook": phase}
+    said = await _performed(key, told, told_to_do, HOOK_S, world)
+    return {"crossFlowState": from_json(said["value"], said["tagged"])}
 
 
 def _input(given: Mapping[str, Any]) -> Input:
@@ -124,14 +157,26 @@ async def _perform(
     context: Context,
     world: World,
 ) -> Outcome:
-    assert world.python is not None, "this worker was started without Python processes"
+    told_to_do = asked(names, inputs, context, world.python_memory_bytes)
+    return outcome_of(await _performed(key, told, told_to_do, timeout_s, world), context)
+
+
+async def _performed(
+    key: str,
+    told: Mapping[str, Any],
+    told_to_do: Mapping[str, Any],
+    timeout_s: float,
+    world: World,
+) -> Mapping[str, Any]:
+    """What a process of its own says; it ends with this, in time or not. Raises StepError."""
+    assert world.python is not None, "this process was started without Python processes"
     try:
         job = await world.python.open(key, told)
     except NotLoaded as error:
         raise StepError(f"its code cannot be loaded: {error}") from error
     try:
         async with asyncio.timeout(timeout_s):
-            said = await _done(job, asked(names, inputs, context, world.python_memory_bytes))
+            said = await _done(job, told_to_do)
     except TimeoutError:
         raise StepError(f"it took longer than {timeout_s:g} s") from None
     except Ended as ended:
@@ -140,7 +185,7 @@ async def _perform(
         world.python.close_job(job)
     if "error" in said:
         raise StepError(said["error"])
-    return outcome_of(said, context)
+    return said
 
 
 async def _done(job: Job, asked: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -194,6 +239,9 @@ def outcome_of(said: Mapping[str, Any], context: Context) -> Outcome:
         answer=None if answer is None else Answer(**answer),
         polled_no_changes=bool(said.get("no_changes")),
         polling=None if polling is None else from_json(*polling),
+        page=Page(from_json(*said["items"]), from_json(*said["next_page"]))
+        if "items" in said
+        else None,
     )
 
 

@@ -17,8 +17,8 @@ from eventlog.log import EventLog, NewRecord
 from eventlog.sqlite import SqliteLog
 from ingress.app import application
 from ingress.waiting import Node
-from penstock import python_files
-from processors import effects, hooks, registry
+from penstock import python_files, startup
+from processors import effects, finding, hooks, registry
 from processors.actions import Action, Context, Input, Outcome, StepError, TriggerTraits, World
 from schemas import codec, events
 from schemas.topics import DEFINITIONS, TRIGGERS
@@ -106,7 +106,10 @@ class Served:
 async def node(log: EventLog, folder: Path, timeout_s: float = 30) -> AsyncIterator[Served]:
     """Ingress on `log`, without processors."""
     definitions = Definitions(log)
-    async with effects.world(code_timeout_s=2, allow_private=True) as world:
+    world_of_tests = effects.world(
+        code_timeout_s=2, allow_private=True, python_program=startup.PYTHON_PROGRAM
+    )
+    async with world_of_tests as world:
         app = application(
             log=log,
             blobs=Blobs.open(str(folder / "blobs")),
@@ -121,7 +124,11 @@ async def node(log: EventLog, folder: Path, timeout_s: float = 30) -> AsyncItera
             answering=registry.answering(),
             read_python=python_files.read,
             hooks=hooks.Hooks(
-                log, find=registry.find, master_key=MASTER_KEY, world=world, timeout_s=timeout_s
+                log,
+                find_in=finding.Finder().find_in,
+                master_key=MASTER_KEY,
+                world=world,
+                timeout_s=timeout_s,
             ),
         )
         transport = httpx.ASGITransport(app)
