@@ -561,7 +561,7 @@ class Run:
                 steering = Outcome()
         self._answer_from(succeeded, step)
         if step.is_trigger:
-            outcome = trigger_results.restored(succeeded, self.payload)
+            outcome = trigger_results.restored(succeeded, self.payload, self.admitted.request)
             self._results[step.key] = {"results": outcome.result}
             self._last = outcome
             return outcome
@@ -613,8 +613,8 @@ class Run:
         self._results[step.key] = {"results": outcome.result}
         self._last = outcome
         shown = outcome.result
-        if step.is_trigger and isinstance(shown, dict):
-            shown = {key: value for key, value in shown.items() if key != API_KEYS}
+        if step.is_trigger:
+            shown = trigger_results.recorded(shown, self.payload, self.admitted.request)
         try:
             result, tagged = to_json(shown)
         except NotSerializable as error:

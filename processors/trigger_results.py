@@ -14,6 +14,7 @@ from processors.actions import Action, Answer, Outcome, Page, StepError
 from processors.payload import API_KEYS
 from schemas import events
 from schemas.definitions import Step
+from schemas.events import BodyEncoding
 from schemas.values import NotSerializable, Value, dump, from_json, to_json
 
 MAX_ITEMS = 100_000
@@ -22,6 +23,7 @@ MAX_ITEMS = 100_000
 MAX_BODY_CHARS = 1_000_000
 """The body of an answer goes to its caller through `replies`."""
 
+_BODIES = ("body", "rawBody")
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _BREAKS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
@@ -60,11 +62,28 @@ def kept(outcome: Outcome) -> Any:
     return said or None
 
 
-def restored(succeeded: events.StepSucceeded, payload: Mapping[str, Value]) -> Outcome:
-    """The outcome of a trigger as far as the log has it. API keys, which it has not, come back."""
+def recorded(result: Value, payload: Mapping[str, Value], request: events.Request) -> Value:
+    """The result of a trigger for the log: no API keys, and no body that has a blob already."""
+    if not isinstance(result, dict):
+        return result
+    shown = {key: value for key, value in result.items() if key != API_KEYS}
+    if request.encoding == BodyEncoding.BLOB:
+        for name in _BODIES:
+            if name in shown and shown[name] is payload.get(name):
+                shown[name] = _in_blob(request)
+    return shown
+
+
+def restored(
+    succeeded: events.StepSucceeded, payload: Mapping[str, Value], request: events.Request
+) -> Outcome:
+    """The outcome of a trigger as far as the log has it. What `recorded` left out comes back."""
     result = from_json(succeeded.result, succeeded.tagged)
     if isinstance(result, dict) and "webhookUrls" in result and API_KEYS in payload:
         result = {**result, API_KEYS: payload[API_KEYS]}
+    if isinstance(result, dict) and request.encoding == BodyEncoding.BLOB:
+        left_out = [name for name in _BODIES if result.get(name) == _in_blob(request)]
+        result = {**result, **{name: payload.get(name) for name in left_out}}
     outcome = Outcome(result=result, branch=succeeded.branch, status=succeeded.status)
     said = succeeded.kept
     if not said:
@@ -102,6 +121,11 @@ def answered(
         body=answer.body,
         error=None,
     )
+
+
+def _in_blob(request: events.Request) -> dict[str, Value]:
+    """What stands for a body on the log; people see the same of the request itself."""
+    return {"data": {"blob": request.body}, "contentType": request.content_type or None}
 
 
 def _check_branch(branch: str | None, action: Action, step: Step) -> None:

@@ -29,7 +29,11 @@ class Part:
     name: str
     content_type: str
     file_name: str | None
-    content: bytearray = field(default_factory=bytearray)
+    chunks: list[bytes] = field(default_factory=list)
+
+    @property
+    def content(self) -> bytes:
+        return b"".join(self.chunks)
 
     @property
     def media(self) -> Media:
@@ -96,7 +100,7 @@ class Form:
         if not self._ended:
             raise _malformed("it ends before its last boundary")
         for part in self.parts:
-            if part.content and is_json(part):
+            if part.chunks and is_json(part):
                 _json_of(part)
         return self.parts
 
@@ -136,7 +140,7 @@ class Form:
             if self._room < 0:
                 message = "The JSON parts of the form are too large together."
                 raise Refused(message, status=413, reason="too_large")
-        self.parts[-1].content += data[start:end]
+        self.parts[-1].chunks.append(data[start:end])
 
     def _end(self) -> None:
         self._ended = True
@@ -162,9 +166,9 @@ def parsed(raw: bytes, media: Media) -> dict[str, Value]:
 
 def _value_of(part: Part) -> dict[str, Value]:
     media = part.media
-    data: Value = _json_of(part) if media.is_json and part.content else None
+    data: Value = _json_of(part) if media.is_json and part.chunks else None
     if not media.is_json:
-        raw = bytes(part.content)
+        raw = part.content
         text = bodies.text_of(raw, media) if media.is_text else None
         data = raw if text is None else text
     value: dict[str, Value] = {"data": data, "contentType": part.content_type}
@@ -175,7 +179,7 @@ def _value_of(part: Part) -> dict[str, Value]:
 
 def _json_of(part: Part) -> Value:
     try:
-        return bodies.parsed_json(bytes(part.content), part.media)
+        return bodies.parsed_json(part.content, part.media)
     except Malformed as error:
         message = f"The part {part.name[:100]!r} of the form: {error}"
         raise Malformed(message, error.reason or "malformed_json") from error

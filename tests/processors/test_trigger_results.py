@@ -1,5 +1,6 @@
 """What triggers may say, and what the log keeps of it."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -24,6 +25,17 @@ BRANCHING = Action(
 PLAIN = Action(
     component="tests", key="trigger", label="Trigger", perform=lambda *_: Outcome(), is_trigger=True
 )
+REQUEST = events.Request(
+    method="POST",
+    path="",
+    headers=[],
+    query=[],
+    body="bodies/1",
+    encoding=events.BodyEncoding.TEXT,
+    body_bytes=8,
+    content_type="image/png",
+)
+IN_BLOB = replace(REQUEST, encoding=events.BodyEncoding.BLOB)
 STEP = Step(
     key="trigger",
     name="Trigger",
@@ -107,7 +119,7 @@ def test_what_is_acted_on_later_comes_back_from_the_log(
         branch="Notification",
         kept=trigger_results.kept(outcome),
     )
-    assert trigger_results.restored(succeeded, {}) == outcome
+    assert trigger_results.restored(succeeded, {}, REQUEST) == outcome
 
 
 def test_api_keys_are_not_on_the_log_and_come_back() -> None:
@@ -115,4 +127,23 @@ def test_api_keys_are_not_on_the_log_and_come_back() -> None:
     succeeded = events.StepSucceeded(
         execution_id=ExecutionId("e"), step="trigger", result={"webhookUrls": {}}
     )
-    assert trigger_results.restored(succeeded, payload).result == payload
+    assert trigger_results.restored(succeeded, payload, REQUEST).result == payload
+
+
+def test_a_body_that_is_in_a_blob_is_on_the_log_by_its_key_and_comes_back() -> None:
+    payload = {"body": {"data": b"\xff"}, "rawBody": {"data": b"\xff"}, "pathFragment": "x"}
+    kept = trigger_results.recorded(dict(payload), payload, IN_BLOB)
+    there = {"data": {"blob": "bodies/1"}, "contentType": "image/png"}
+    assert kept == {"body": there, "rawBody": there, "pathFragment": "x"}
+    succeeded = events.StepSucceeded(execution_id=ExecutionId("e"), step="trigger", result=kept)
+    assert trigger_results.restored(succeeded, payload, IN_BLOB).result == payload
+
+
+def test_what_a_trigger_made_of_a_body_is_on_the_log_itself() -> None:
+    payload = {"body": {"data": "<a/>"}, "rawBody": {"data": "<a/>"}}
+    made = {"body": {"data": {"a": 1}}, "rawBody": payload["rawBody"]}
+    kept = trigger_results.recorded(made, payload, IN_BLOB)
+    assert kept["body"] == {"data": {"a": 1}}
+    assert trigger_results.recorded(made, payload, REQUEST) == made
+    succeeded = events.StepSucceeded(execution_id=ExecutionId("e"), step="trigger", result=kept)
+    assert trigger_results.restored(succeeded, payload, IN_BLOB).result == made
