@@ -68,13 +68,19 @@ def _item_varies(item: Item) -> bool:
 
 def _short(value: Value, limit: int) -> tuple[Any, int]:
     """The value for the log, and how many bytes it takes there."""
+    # The event nests what is in it a few levels deeper than this.
+    nested = [[[[[[[[value]]]]]]]]
+    kept = value
     try:
-        # The event nests what is in it a few levels deeper than this.
-        content = dump([[[[[[[[value]]]]]]]])[8:-8]
-    except NotSerializable as error:
-        return {OMITTED: {"reason": str(error)}}, 0
+        content = orjson.dumps(nested)[8:-8]
+    except TypeError:
+        try:
+            content = dump(nested)[8:-8]
+        except NotSerializable as error:
+            return {OMITTED: {"reason": str(error)}}, 0
+        kept = orjson.loads(content)
     if len(content) <= limit:
-        return orjson.loads(content), len(content)
+        return kept, len(content)
     digest = hashlib.sha256(content).hexdigest()
     return {OMITTED: {"bytes": len(content), "sha256": digest}}, 0
 
