@@ -16,26 +16,22 @@ from processors import cleaning
 from processors.actions import (
     Action,
     Context,
-    Input,
-    Kind,
     LogLine,
     Outcome,
     Runs,
     StepError,
     World,
 )
-from processors.components import http_exchange, http_form
+from processors.components import http_exchange, http_form, http_inputs
 from processors.components.http_exchange import Answer, Call, Retries
 from processors.components.redaction import without_secrets
 from schemas.definitions import Pair
 from schemas.values import NotSerializable, Value, dump
 
-DEFAULT_TIMEOUT_MS = 60_000
 _JSON = "application/json"
 _FORM = "application/x-www-form-urlencoded"
 _BINARY = "application/octet-stream"
 _BOM = b"\xef\xbb\xbf"
-_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 
 
 async def _perform(
@@ -132,7 +128,7 @@ def _check_response_type(response_type: str) -> None:
 def _timeout_s(timeout_ms: float) -> float:
     if timeout_ms < 0:
         raise StepError(f"Timeout (timeout) must not be negative, found {timeout_ms}")
-    return (timeout_ms or DEFAULT_TIMEOUT_MS) / 1000
+    return (timeout_ms or http_inputs.DEFAULT_TIMEOUT_MS) / 1000
 
 
 def _url(text: str, params: Iterable[Pair]) -> httpx.URL:
@@ -215,130 +211,6 @@ def _authorization(connection: Mapping[str, Value]) -> dict[str, str]:
     )
 
 
-_URL = Input(
-    key="url",
-    label="URL",
-    required=True,
-    description="Where the request goes: an absolute http:// or https:// URL.",
-    example="https://api.example.com/v1/orders",
-)
-_DATA = Input(
-    key="data",
-    label="Data",
-    kind=Kind.ANY,
-    description="The body. An object is sent as JSON; a text as it is, as form data unless a "
-    "Content-Type header says otherwise; a file as its bytes with its content type.",
-    example='{"order": 17}',
-)
-_METHOD = Input(
-    key="method",
-    label="Method",
-    default="GET",
-    description="GET, POST, PUT, PATCH, DELETE, HEAD or OPTIONS.",
-    example="POST",
-)
-_OPTIONS = (
-    Input(
-        key="connection",
-        label="Connection",
-        kind=Kind.CONNECTION,
-        description="Adds credentials: `username` and `password` as Basic, `token` (also "
-        "`token.access_token`, `access_token`, `accessToken`) or `apiKey` as Bearer; an `apiKey` "
-        "with `headerName` as that header.",
-        example='{"username": "ada", "password": "…"}',
-    ),
-    Input(
-        key="headers",
-        label="Headers",
-        kind=Kind.PAIRS,
-        description="Sent as given; they win over those of the connection and of the data.",
-        example="X-Request-Source: orders",
-    ),
-    Input(
-        key="queryParams",
-        label="Query Parameters",
-        kind=Kind.PAIRS,
-        description="Added to the URL, encoded; one whose value is null is left out.",
-        example="page: 2",
-    ),
-    Input(
-        key="responseType",
-        label="Response Type",
-        default="json",
-        description="json: the parsed body, or text where it is not JSON. text: the text. binary: "
-        "an object with the bytes as `data`, and `contentType`.",
-        example="binary",
-    ),
-    Input(
-        key="timeout",
-        label="Timeout",
-        kind=Kind.NUMBER,
-        default=DEFAULT_TIMEOUT_MS,
-        description="How many milliseconds each attempt may take.",
-        example="2000",
-    ),
-    Input(
-        key="includeFullResponse",
-        label="Include Full Response",
-        kind=Kind.BOOLEAN,
-        default=False,
-        description="Gives an object with `status`, `statusText`, `headers` and `data` instead of "
-        "the data alone. HEAD always does.",
-        example="true",
-    ),
-    Input(
-        key="maxRetries",
-        label="Max Retry Count",
-        kind=Kind.NUMBER,
-        default=0,
-        description="How often a failed attempt is followed by another, within this one step. All "
-        "together may take 15 minutes.",
-        example="3",
-    ),
-    Input(
-        key="retryDelayMS",
-        label="Retry Delay (ms)",
-        kind=Kind.NUMBER,
-        default=0,
-        description="How many milliseconds to wait before another attempt.",
-        example="500",
-    ),
-    Input(
-        key="retryOnAllErrors",
-        label="Retry On All Errors",
-        kind=Kind.BOOLEAN,
-        default=False,
-        description="Tries again after any failure; otherwise after a lost connection, and after "
-        "a status of 500 and above where the method is not POST or PATCH.",
-        example="true",
-    ),
-    Input(
-        key="useExponentialBackoff",
-        label="Use Exponential Backoff",
-        kind=Kind.BOOLEAN,
-        default=False,
-        description="Doubles the delay each time; from 100 ms where none is given.",
-        example="true",
-    ),
-    Input(
-        key="ignoreSslErrors",
-        label="Ignore SSL Errors",
-        kind=Kind.BOOLEAN,
-        default=False,
-        description="Does not check the server's certificate.",
-        example="false",
-    ),
-    Input(
-        key="debugRequest",
-        label="Debug Request",
-        kind=Kind.BOOLEAN,
-        default=False,
-        description="Writes method, URL, sizes and status to the log.",
-        example="true",
-    ),
-)
-
-
 def _action(key: str, method: str, *, sends_data: bool) -> Action:
     async def perform(inputs: Mapping[str, Any], context: Context, world: World) -> Outcome:
         return await _perform(method, inputs, context, world)
@@ -349,7 +221,11 @@ def _action(key: str, method: str, *, sends_data: bool) -> Action:
         label=f"{method} Request",
         description=f"Sends a {method} request and gives the body of the answer.",
         perform=perform,
-        inputs=(_URL, *((_DATA,) if sends_data else ()), *_OPTIONS),
+        inputs=(
+            http_inputs.URL,
+            *((http_inputs.DATA,) if sends_data else ()),
+            *http_inputs.OPTIONS,
+        ),
         runs=Runs.ASYNC,
         touches_world=True,
     )
@@ -357,18 +233,17 @@ def _action(key: str, method: str, *, sends_data: bool) -> Action:
 
 async def _request(inputs: Mapping[str, Any], context: Context, world: World) -> Outcome:
     method = inputs["method"].strip().upper()
-    if method not in _METHODS:
-        raise StepError(f"Method (method) is one of {', '.join(_METHODS)}, found {method!r}")
+    if method not in http_inputs.METHODS:
+        raise StepError(
+            f"Method (method) is one of {', '.join(http_inputs.METHODS)}, found {method!r}"
+        )
     return await _perform(method, inputs, context, world)
-
-
-_FORM_METHODS = ("POST", "PUT", "PATCH")
 
 
 async def _post_form(inputs: Mapping[str, Any], context: Context, world: World) -> Outcome:
     method = inputs["httpMethod"].strip().upper()
-    if method not in _FORM_METHODS:
-        allowed = ", ".join(_FORM_METHODS)
+    if method not in http_inputs.FORM_METHODS:
+        allowed = ", ".join(http_inputs.FORM_METHODS)
         raise StepError(f"HTTP Method (httpMethod) is one of {allowed}, found {method[:20]!r}")
     boundary = f"penstock-{context.idempotency_key}"
     parts = (inputs["formData"], inputs["fileData"], inputs["fileDataFileNames"])
@@ -377,37 +252,6 @@ async def _post_form(inputs: Mapping[str, Any], context: Context, world: World) 
     form = {"data": content, "contentType": content_type}
     return await _perform(method, {**inputs, "data": form}, context, world)
 
-
-_FORM_INPUTS = (
-    Input(
-        key="formData",
-        label="Form Data",
-        kind=Kind.PAIRS,
-        description="Fields and their values, each sent as a text.",
-        example="order: 17",
-    ),
-    Input(
-        key="fileData",
-        label="File Data",
-        kind=Kind.PAIRS,
-        description="Fields and their files: texts, bytes, or objects with data and contentType.",
-        example="invoice: downloadFile.results",
-    ),
-    Input(
-        key="fileDataFileNames",
-        label="File Data File Names",
-        kind=Kind.PAIRS,
-        description="Fields of files and how the file is called; by default as its field.",
-        example="invoice: invoice-17.pdf",
-    ),
-    Input(
-        key="httpMethod",
-        label="HTTP Method",
-        default="post",
-        description=f"One of {', '.join(_FORM_METHODS)}.",
-        example="put",
-    ),
-)
 
 ACTIONS = (
     _action("httpGet", "GET", sends_data=False),
@@ -422,7 +266,7 @@ ACTIONS = (
         label="Request",
         description="Sends a request with any method and gives the body of the answer.",
         perform=_request,
-        inputs=(_METHOD, _URL, _DATA, *_OPTIONS),
+        inputs=(http_inputs.METHOD, http_inputs.URL, http_inputs.DATA, *http_inputs.OPTIONS),
         runs=Runs.ASYNC,
         touches_world=True,
     ),
@@ -433,7 +277,7 @@ ACTIONS = (
         description="Sends fields and files as multipart/form-data, and gives the body of the "
         "answer.",
         perform=_post_form,
-        inputs=(_URL, *_FORM_INPUTS, *_OPTIONS),
+        inputs=(http_inputs.URL, *http_inputs.FORM, *http_inputs.OPTIONS),
         runs=Runs.ASYNC,
         touches_world=True,
     ),
