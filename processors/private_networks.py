@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 
 from processors.actions import StepError
-from processors.components import http_connections
+from processors.components import http_client, http_connections
 
 SETTING = "PENSTOCK_ALLOW_PRIVATE_NETWORKS"
 
@@ -76,8 +76,8 @@ def guarded_client(
     logging.getLogger("httpx").setLevel(logging.WARNING)
     look_up = resolve or _look_up
     guarded = look_up if allow_private else _checked(look_up)
-    return httpx.AsyncClient(
-        transport=http_connections.Transport(guarded),
+    return http_client.Client(
+        http_connections.Transport(guarded),
         cookies=_NoCookies(),
         timeout=None,
         trust_env=False,

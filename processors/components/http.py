@@ -6,6 +6,7 @@ and log lines name the URL without user info and query, and no value that is kno
 
 import base64
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -131,13 +132,22 @@ def _timeout_s(timeout_ms: float) -> float:
     return (timeout_ms or http_inputs.DEFAULT_TIMEOUT_MS) / 1000
 
 
+def _parsed_url(text: str) -> httpx.URL:
+    """Steps call the same URLs again and again; long ones are likely to be new each time."""
+    return _cached_url(text) if len(text) <= _CACHED_LENGTH else httpx.URL(text)
+
+
+_CACHED_LENGTH = 500
+_cached_url = lru_cache(maxsize=512)(httpx.URL)
+
+
 def _url(text: str, params: Iterable[Pair]) -> httpx.URL:
     query = [(name, cleaning.to_text(value)) for name, value in params if value is not None]
     base, _, _ = text.strip().partition("#")
     if query:
         base += ("&" if "?" in base else "?") + urlencode(query, quote_via=quote)
     try:
-        url = httpx.URL(base)
+        url = _parsed_url(base)
     except http_exchange.ERRORS as error:
         raise StepError(f"URL (url) is not a URL: {error}") from error
     if url.scheme not in ("http", "https") or not url.host:
