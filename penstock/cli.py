@@ -190,13 +190,15 @@ def validate(file: File, as_json: AsJson = False) -> None:
 
     from penstock import python_files
     from processors import registry
-    from schemas import integration_file
+    from schemas import integration_file, unknown_inputs
 
     asyncio.run(python_files.install_components())
     reading = _reading_of(file)
     unknown: list[str] = []
+    inputs: list[unknown_inputs.UnknownInputs] = []
     if reading.definition is not None:
         unknown = integration_file.unknown_components(reading.definition, registry.known())
+        inputs = unknown_inputs.unknown_inputs(reading.definition, registry.inputs_of)
     valid = reading.definition is not None
     if as_json:
         found = [show.problem_object(problem) for problem in reading.problems]
@@ -206,6 +208,7 @@ def validate(file: File, as_json: AsJson = False) -> None:
         show.unknown_components(unknown)
         if valid:
             show.write(f"{file} is valid")
+    show.unknown_inputs(inputs)
     if not valid:
         raise Said
 

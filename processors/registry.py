@@ -117,6 +117,12 @@ def find(component: str, action: str) -> Action | None:
     return exact or _IN_LOWER_CASE.get((component, action.lower()))
 
 
+def inputs_of(component: str, action: str) -> frozenset[str] | None:
+    """The keys of an action's inputs, None where there is no such action."""
+    found = find(component, action)
+    return None if found is None else frozenset(declared.key for declared in found.inputs)
+
+
 def known() -> Mapping[str, frozenset[str]]:
     """The keys of each component's actions."""
     keys: dict[str, set[str]] = defaultdict(set)

@@ -130,6 +130,14 @@ def test_unknown_components_are_a_warning(env: dict[str, str], file: Path) -> No
     assert "telegraph" in done.err
 
 
+def test_inputs_that_count_for_nothing_are_a_warning(env: dict[str, str], file: Path) -> None:
+    file.write_text(running.flow().replace("message:", "massage:"))
+    done = running.command("validate", file, "--json", env=env)
+    assert done.code == 0
+    assert done.json == {"valid": True, "problems": [], "unknownComponents": []}
+    assert "gives log/writeLog what it does not have: massage" in done.err
+
+
 def test_problems_of_a_file_are_told_with_their_lines(env: dict[str, str], file: Path) -> None:
     file.write_text("definitionVersion: 6\nname: Orders\nflows: []\n")
     done = running.command("validate", file, env=env)

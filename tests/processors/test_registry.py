@@ -4,6 +4,9 @@ import pytest
 
 from processors import registry
 from processors.actions import Action, Runs
+from schemas.integration_file import read
+from schemas.unknown_inputs import unknown_inputs
+from tests.schemas.test_integration_corpus import CORPUS
 
 PROMISED = {
     "branch": {"branchOnExpression", "branchOnValue", "selectExecutedStepResult"},
@@ -77,3 +80,13 @@ def test_what_is_pure_touches_the_world_through_the_journal_alone() -> None:
     inline = [a for a in registry.ACTIONS.values() if a.runs is Runs.INLINE]
     invoking = {action.component for action in inline if action.touches_world}
     assert invoking == {"cross-flow", "recursive-flow"}
+
+
+@pytest.mark.corpus
+def test_actions_have_every_input_that_the_corpus_gives_them() -> None:
+    if not CORPUS.is_dir():
+        pytest.skip(f"no folder of integration files at {CORPUS}: set PENSTOCK_CORPUS")
+    readings = [read(file.read_text()) for file in sorted(CORPUS.glob("*.yml"))]
+    definitions = [reading.definition for reading in readings if reading.definition is not None]
+    assert len(definitions) == len(readings) > 0
+    assert [unknown_inputs(one, registry.inputs_of) for one in definitions] == [[]] * len(readings)
