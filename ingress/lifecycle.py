@@ -167,6 +167,7 @@ def deploy(
         schedules=schedules.resolved(definition, config, formerly),
         base_url=wish.base_url,
         entails_more=wish.entails_more,
+        is_first=former is None,
     )
     said = (*imported.said, *_customer(catalog, customer_id, wish.customer), deployed)
     return Deployed(said=said, instance=deployed, api_keys=keys)

@@ -21,7 +21,7 @@ from processors.state_limits import MAX_STATE_BYTES
 from schemas import codec, configuration, events, ids, inputs
 from schemas.catalog import Catalog
 from schemas.configuration import Configuration
-from schemas.definitions import Definition, Step
+from schemas.definitions import Definition, Flow, Step
 from schemas.errors import Refused
 from schemas.events import Occasion, Scope
 from schemas.hooks import About, HookFailed, Phase, Returned
@@ -74,6 +74,8 @@ class Hooks:
         self, published: events.IntegrationPublished, definition: Definition, occasion: Occasion
     ) -> bool:
         """Whether a deployment or removal may run a hook or start a flow."""
+        if occasion is Occasion.DEPLOY and any(map(_fetches_at_first, definition.flows)):
+            return True
         return any(
             trigger.trigger.started_on is occasion
             or any(_HOOKS[phase](trigger.trigger) for phase in _PHASES[occasion])
@@ -81,14 +83,19 @@ class Hooks:
         )
 
     def flows_started(self, about: About, occasion: Occasion) -> list[str]:
-        """The flows that start by themselves."""
+        """The flows that start by themselves; with a first deployment those that fetch all once."""
+        if occasion is Occasion.DEPLOY and about.deployed.is_first:
+            fetching = [flow.name for flow in about.definition.flows if _fetches_at_first(flow)]
+        else:
+            fetching = []
         found = [
             (flow, step, action.trigger)
             for flow, step, action in self._triggers(about.published, about.definition)
             if action.trigger.started_on is occasion
         ]
         config = self._configuration(about).values if found else {}
-        return [flow for flow, step, traits in found if _is_wanted(step, traits, config)]
+        wanted = [flow for flow, step, traits in found if _is_wanted(step, traits, config)]
+        return list(dict.fromkeys([*wanted, *fetching]))
 
     async def run(self, phase: Phase, about: About, kept: Mapping[str, Any]) -> Returned:
         """Run the hooks of `phase`. Of ON_DEPLOY the first that fails raises HookFailed.
@@ -174,6 +181,11 @@ class Hooks:
                 execution.fold(state, record.offset, codec.decode(record.value))
             offset = records[-1].offset + 1
         return execution.read_values(state, Scope.CROSS_FLOW, instance_id)
+
+
+def _fetches_at_first(flow: Flow) -> bool:
+    resolver = flow.resolver
+    return resolver is not None and resolver.enabled and resolver.initial_sync_on_deploy
 
 
 def _is_wanted(step: Step, traits: TriggerTraits, config: Mapping[str, Value]) -> bool:

@@ -244,6 +244,7 @@ class InstanceDeployed:
     `schedules`: for each flow that has one, what held formerly and then what holds now.
     `base_url` is where URLs of the instance begin, as far as the deployment knew. With
     `entails_more`, LifecycleFollowed comes once hooks and flows of the deployment have had theirs.
+    `is_first`: there was no such instance, or it had been removed.
     """
 
     instance_id: InstanceId
@@ -261,6 +262,7 @@ class InstanceDeployed:
     schedules: list[Scheduled] = field(default_factory=list)
     base_url: str = ""
     entails_more: bool = False
+    is_first: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

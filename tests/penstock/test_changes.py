@@ -19,7 +19,16 @@ from ingress.app import application
 from ingress.waiting import Node
 from penstock import python_files, startup
 from processors import effects, finding, hooks, registry
-from processors.actions import Action, Context, Input, Outcome, StepError, TriggerTraits, World
+from processors.actions import (
+    Action,
+    Context,
+    Input,
+    Outcome,
+    StepError,
+    Support,
+    TriggerTraits,
+    World,
+)
 from schemas import codec, events
 from schemas.topics import DEFINITIONS, TRIGGERS
 from tests.ingress.serving import ADMIN, TOKEN
@@ -70,6 +79,7 @@ class Hooked:
                 on_delete=self.hook("delete"),
                 webhook_create=self.hook("create"),
                 webhook_delete=self.hook("unhook"),
+                resolves=Support.VALID,
             ),
         )
 
@@ -291,4 +301,20 @@ async def test_a_flow_that_sets_what_its_trigger_does_not_take_is_not_deployed(
     assert "no branch 'A'" in told["error"]
     assert hooked.calls == []
     assert await said_on(log, DEFINITIONS) == []
+    await log.close()
+
+
+async def test_a_first_deployment_fetches_all_once_where_the_flow_wants_it(
+    tmp_path: Path, hooked: Hooked
+) -> None:
+    resolver = "triggerResolver: {enabled: true, batchSize: 2, runInitialSyncOnDeploy: true}"
+    text = definition(flow("Items", "tests/hooked", extra=resolver))
+    log = await SqliteLog.open(tmp_path / "log.db")
+    async with node(log, tmp_path) as served:
+        for deployment in (text, text + "\n# again\n"):
+            deployed = await served.deploy(deployment)
+        await served.remove(deployed)
+        await served.deploy(text)
+    told = of(events.LifecycleHappened, await said_on(log, TRIGGERS))
+    assert [event.flow for event in told if event.flow] == ["Items", "Items"]
     await log.close()

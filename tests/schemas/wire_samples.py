@@ -477,4 +477,12 @@ SAMPLES: tuple[tuple[str, bytes], ...] = (
         b'ule_id":"schedule id","due_at":1700000000000006,"overlap":"cancel","jitter_s":3}'
         b"]]}",
     ),
+    (
+        "instance.deployed",
+        b'{"v":1,"events":[["instance.deployed",{"instance_id":"instance id","name":"name"'
+        b',"integration_id":"integration id","version":7,"customer_id":"customer id","endp'
+        b'oints":{"Main":"e1"},"sealed":"sealed","api_key_hashes":{"Main":["ab12"]},"rate_'
+        b'limit":10,"endpoint_type":"endpoint type","key_fields":{"Main":["a"]},"revision"'
+        b':8,"schedules":[],"base_url":"base url","entails_more":true,"is_first":true}]]}',
+    ),
 )
