@@ -529,7 +529,7 @@ class ExecutionHost:
         if len(run.past) > MAX_PAST:
             await self._append(journal, run)
             return False
-        said = suspensions.carried(run.admitted, wait.wake_at, run.past)
+        said = suspensions.carried(run.began_as or run.admitted, wait.wake_at, run.past)
         if len(codec.encode(said)) > LARGE_BYTES:
             said = [await self._offloaded(event) for event in said]
         record = suspensions.record_of(said, journal.claim, journal.partition)
@@ -550,6 +550,9 @@ class ExecutionHost:
         appended = await self._log.append([*written.records, record, *written.onward])
         offset = appended[len(written.records)].offset
         self._note(journal, offset, len(written.records) + 1)
+        answers = self._answers(journal, run, written, offset)
+        if answers:
+            self._watch(self._log.append(replies.records_of(answers)))
         del journal.suspending[execution_id]
         place.set_result(offset)
         known = journal.state.suspended.get(execution_id)

@@ -190,6 +190,8 @@ class Run:
     recorded: Record = field(default_factory=dict)
     preprocessing: Preprocessing | None = None
     handed_over: events.FlowDispatched | None = None
+    began_as: events.ExecutionAdmitted | None = None
+    """The admission of a preprocess flow, once `admitted` is of what follows it."""
     said: list[events.Event] = field(default_factory=list)
     past: list[events.Event] = field(default_factory=list)
     """What the log says of this execution, and what this run has said since; MAX_PAST and one."""
@@ -322,6 +324,7 @@ class Run:
         if entered is None:
             self.handed_over = dispatched
         else:
+            self.began_as = self.admitted
             self.admitted, self.flow, self.payload = entered
 
     def _name(self, step: Step) -> str:
@@ -437,12 +440,12 @@ class Run:
         """Let time pass, in memory where it is short."""
         if delay_s < SUSPEND_FROM_S or len(self.past) > MAX_PAST:
             return Wait(delay_s)
-        known = self.recorded.get((step.key, loop_path))
+        known = self.recorded.get((self._name(step), loop_path))
         if known is None or known.waits_until != until:
             self._say(
                 events.ExecutionSuspended(
                     execution_id=self.admitted.execution_id,
-                    step=step.key,
+                    step=self._name(step),
                     loop_path=loop_path,
                     until=until,
                 )
@@ -453,7 +456,7 @@ class Run:
         self, step: Step, loop_path: str, performed: Performed
     ) -> Generator[Effect, Performed | None, Performed]:
         """What a step came to that lets time pass, once it has passed."""
-        known = self.recorded.get((step.key, loop_path))
+        known = self.recorded.get((self._name(step), loop_path))
         until = known.waits_until if known is not None else None
         if until is None:
             wait_s = performed.outcome.wait_s if performed.outcome is not None else 0.0

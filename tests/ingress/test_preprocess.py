@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from processors import interpreter
 from schemas import codec, events
 from schemas.topics import ADMISSIONS, EXECUTIONS, Topic
 from tests.ingress.serving import SYNC, Served, processing
@@ -171,3 +172,30 @@ async def test_a_preprocess_flow_with_a_key_does_not_run_without_it(ingress: Ser
     assert (answer.status_code, answer.json()["reason"]) == (401, "missing_api_key")
     [refused] = await said_on(ingress, ADMISSIONS)
     assert isinstance(refused, events.TriggerRefused)
+
+
+SLEEP = """      - name: Rest
+        action: {component: {key: sleep}, key: sleep}
+        inputs: {ms: {type: value, value: "10"}}
+"""
+
+
+@pytest.mark.parametrize("endpoint_type", TYPES)
+async def test_either_flow_may_wait_without_memory(
+    ingress: Served, endpoint_type: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(interpreter, "SUSPEND_FROM_S", 0)
+    resting = FLOWS.replace("      - name: Made\n", SLEEP + "      - name: Made\n")
+    url = await ingress.url(text_of(endpoint_type, resting), customer="acme")
+    async with processing(ingress):
+        answer = await post(ingress, url, "Second", **SYNC)
+        said = await until_ended(ingress)
+        first = await post(ingress, url, "First")
+    assert answer.json() == {"flow": "Second", "customer": "acme", "own": "2"}
+    assert first.text == "from First"
+    waits = [event.step for event in said if isinstance(event, events.ExecutionSuspended)]
+    # The record that carries an execution says again what it has said.
+    assert [*dict.fromkeys(waits)] == ["preprocess/rest", "rest"]
+    steps = [event.step for event in said if isinstance(event, events.StepSucceeded)]
+    expected = ["preprocess/trigger", "preprocess/rest", "preprocess/made"]
+    assert [*dict.fromkeys(steps)] == [*expected, "trigger", "rest", "made"]
