@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 from bench import machine, report
 from bench.load import LoadFailed
-from bench.measures import backlog, bad_input, faust, fold, growth, http, projection
+from bench.measures import backlog, bad_input, faust, fold, growth, http, projection, python_flows
 from bench.rows import FULL, QUICK, Effort, Invalid, Row
 from tests.servers import Unobtainable
 
@@ -39,6 +39,7 @@ MEASURES: dict[str, Measure] = {
     "projection": lambda effort: [projection.row(effort)],
     "growth": growth.rows,
     "memory": http.memory_rows,
+    "python-flows": python_flows.rows,
     "bad-input": bad_input.rows,
 }
 

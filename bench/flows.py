@@ -18,6 +18,35 @@ flows:
 """
 
 
+PYTHON_SAVES = f"""
+from penstock.sdk import Integration, flow, webhook
+
+@flow(trigger=webhook(), name="{FLOW}")
+async def measured(context, trigger):
+    order = trigger.body.data["order"]
+    for number in (1, 2, 3):
+        await context.execution_state.set(f"key{{number}}", order)
+    return order
+
+integration = Integration(name="Measured", flows=[measured])
+"""
+PYTHON_STEPS = f"""
+from penstock.sdk import Integration, flow, webhook
+
+def same(value):
+    return value
+
+@flow(trigger=webhook(), name="{FLOW}")
+async def measured(context, trigger):
+    order = trigger.body.data["order"]
+    for name in ("reserve", "charge", "ship"):
+        order = await context.step(name, same, order)
+    return order
+
+integration = Integration(name="Measured", flows=[measured])
+"""
+
+
 def one_step() -> str:
     """One pure step: an object made of a constant."""
     return _HEAD + _step(

@@ -84,9 +84,9 @@ class Penstock:
         """The last lines of its output, for people; they may name folders of this machine."""
         return self._process.tail() if self._process else ""
 
-    def deploy(self, definition: str) -> str:
+    def deploy(self, definition: str, suffix: str = ".yml") -> str:
         """Deploy a file with one flow, without a limit that matters; gives its URL."""
-        file = self._folder / "measured.yml"
+        file = self._folder / f"measured{suffix}"
         file.write_text(definition)
         command = [str(_PENSTOCK), "deploy", str(file), "--rate-limit", str(RATE_LIMIT), "--json"]
         try:

@@ -9,15 +9,35 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 ROOM_BYTES = 1024 * 1024 * 1024
+_SMALL_SHARE = 0.25
 _PAGE_BYTES = resource.getpagesize()
 _UNLIMITED = resource.RLIM_INFINITY
 
 
 def limit(more_bytes: int) -> None:
-    """Let this process grow by so much, and no further: then Python raises MemoryError."""
-    with suppress(FileNotFoundError), open("/proc/self/statm") as file:
-        soft = int(file.read().split()[0]) * _PAGE_BYTES + more_bytes
+    """Let this process grow by so much, and no further: then Python raises MemoryError.
+
+    The first limit of a process stands: only root could lift it.
+    """
+    if resource.getrlimit(resource.RLIMIT_AS)[1] != _UNLIMITED:
+        return
+    size = _size()
+    if size:
+        soft = size + more_bytes
         resource.setrlimit(resource.RLIMIT_AS, (soft, soft + ROOM_BYTES))
+
+
+def is_much_left(more_bytes: int) -> bool:
+    """Whether most of what `limit` allowed is still to be had."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return soft == _UNLIMITED or soft - _size() > more_bytes * (1 - _SMALL_SHARE)
+
+
+def _size() -> int:
+    """Of this process's address space; 0 where that is not told."""
+    with suppress(FileNotFoundError), open("/proc/self/statm") as file:
+        return int(file.read().split()[0]) * _PAGE_BYTES
+    return 0
 
 
 @contextmanager

@@ -6,7 +6,7 @@ Takes in frames of the worker; gives out frames.
           {do: go, number, context}            begin the step of this number
           {do: deliver, number, outcome, now}  what it came to, and go on
           {do: perform, component, key, inputs, payload, context, limits}
-    out   {say: turn, asks, logs, end}         the flow has nothing left to do but wait
+    out   {say: turn, asks, logs, end, reusable}  the flow has nothing left to do but wait
           {say: step, number, value | error, permanent, logs}
           {say: outcome, … }                   of an action or a trigger
 
@@ -69,13 +69,19 @@ class _Job:
         self._driver: flow_driver.Driver | None = None
         self._held: dict[int, dict[str, Any]] = {}
         """Results of steps that ran here, until the flow is given them."""
+        self._memory_bytes = 0
+        self._modules = len(sys.modules)
         sys.stdout = sys.stderr = self._printed
 
     def run(self) -> None:
         while (told := self._frames.receive()) is not None:
             match told["do"]:
                 case "flow":
-                    memory.limit(told["limits"]["memory_bytes"])
+                    self._memory_bytes = told["limits"]["memory_bytes"]
+                    memory.limit(self._memory_bytes)
+                    if self._driver is not None:
+                        self._driver.close()
+                    self._held.clear()
                     self._driver = self._begun(told)
                     self._say_turn(self._driver.start())
                 case "deliver":
@@ -102,7 +108,16 @@ class _Job:
 
     def _say_turn(self, turn: flow_driver.Turn) -> None:
         logs = [*self._printed.take(), *turn.logs]
-        self._say({"say": "turn", "asks": turn.asks, "logs": logs, "end": turn.end})
+        said = {"say": "turn", "asks": turn.asks, "logs": logs, "end": turn.end}
+        self._say({**said, "reusable": turn.end is not None and self._is_reusable()})
+
+    def _is_reusable(self) -> bool:
+        """Whether another execution would find this process about as the first one did."""
+        return (
+            threading.active_count() == 1
+            and len(sys.modules) >= self._modules
+            and memory.is_much_left(self._memory_bytes)
+        )
 
     def _step(self, told: Mapping[str, Any]) -> None:
         """In a thread. What it cannot even tell of ends the process, which tells as much."""

@@ -220,6 +220,7 @@ def end(state: State, execution_id: ExecutionId, *, failed: bool) -> ExecutionId
     """Collect an end; gives the open execution that had invoked this one."""
     state.values.pop((Scope.EXECUTION.value, execution_id), None)
     state.runs.leave(execution_id)
+    resume(state, execution_id)
     ended = state.open.pop(execution_id, None)
     return _leave(state, ended.invoked_by, execution_id, failed) if ended else None
 

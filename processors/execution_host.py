@@ -526,7 +526,9 @@ class ExecutionHost:
     ) -> bool:
         """Leave the run to the log; False where it has to wait in memory."""
         execution_id = run.admitted.execution_id
-        if len(run.past) > MAX_PAST:
+        open_run = journal.state.open[execution_id]
+        gathers = session is None and bool(open_run.running or open_run.failures)
+        if gathers or len(run.past) > MAX_PAST:
             await self._append(journal, run)
             return False
         said = suspensions.carried(run.began_as or run.admitted, wait.wake_at, run.past)

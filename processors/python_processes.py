@@ -1,7 +1,8 @@
 """Python processes: where the code of authors runs; takes in code and jobs, gives their frames.
 
-For each text of code there is one parent process, which has loaded it, and forks for each job
-(penstock.python_child). A job that hangs is ended here, one that ends takes nobody along. No
+For each text of code there is one parent process, which has loaded it, and forks jobs
+(penstock.python_child). A job serves one execution at a time, and another one when that has come
+to its end; one that hangs is ended here, one that ends by itself takes nobody along. No
 environment is passed on, so no setting or key is there to be found; texts hash alike everywhere
 (PYTHONHASHSEED), so that a set has one order in every run of a flow.
 """
@@ -27,6 +28,12 @@ MAX_PARENTS = 16
 
 MAX_JOBS = 64
 """So many jobs run at once in this process; others wait for one to end."""
+
+MAX_USES = 100
+"""So many executions a job serves, one after another."""
+
+MAX_IDLE = 8
+"""So many jobs of one code are kept for the next execution."""
 
 STATUS_S = 1.0
 NO_MEMORY = 77
@@ -58,6 +65,7 @@ class Job:
     writer: asyncio.StreamWriter
     parent: "Parent"
     number: int
+    uses: int = 1
     pid: int = 0
 
     def send(self, frame: Frame) -> None:
@@ -89,6 +97,7 @@ class Parent:
     control: socket.socket
     manifest: Any = None
     jobs: dict[int, Job] = field(default_factory=dict)
+    idle: list[Job] = field(default_factory=list)
     _statuses: dict[int, "asyncio.Future[int]"] = field(default_factory=dict)
     _following: "asyncio.Task[None] | None" = None
     _buffer: bytearray = field(default_factory=bytearray)
@@ -145,6 +154,8 @@ class Parent:
     def close(self) -> None:
         """End the process and all its jobs."""
         self.ended = True
+        for job in self.idle:
+            job.writer.close()
         if self._following is not None:
             self._following.cancel()
         self.control.close()
@@ -209,15 +220,25 @@ class PythonProcesses:
         await self._room.acquire()
         try:
             parent = await self._parent(key, told)
+            while parent.idle:
+                job = parent.idle.pop()
+                if not job.reader.at_eof():
+                    job.uses += 1
+                    return job
+                job.end()
             return await parent.fork(next(self._numbers))
         except BaseException:
             self._room.release()
             raise
 
-    def close_job(self, job: Job) -> None:
-        """Every job that was opened is closed, once."""
-        job.end()
+    def close_job(self, job: Job, *, at_rest: bool = False) -> None:
+        """Every job that was opened is closed, once. One `at_rest` may serve again."""
         self._room.release()
+        idle = job.parent.idle
+        if at_rest and job.uses < MAX_USES and len(idle) < MAX_IDLE and not job.parent.ended:
+            idle.append(job)
+        else:
+            job.end()
 
     async def close(self) -> None:
         """End everything. Idempotent."""
@@ -241,7 +262,9 @@ class PythonProcesses:
             return known
 
     def _make_room(self) -> None:
-        at_rest = [key for key, parent in self._parents.items() if not parent.jobs]
+        at_rest = [
+            key for key, parent in self._parents.items() if len(parent.jobs) == len(parent.idle)
+        ]
         for key in at_rest[: max(0, len(self._parents) - MAX_PARENTS + 1)]:
             self._parents.pop(key).close()
             self._starting.pop(key, None)

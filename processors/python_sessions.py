@@ -41,6 +41,9 @@ class Session:
         self._performing: set[asyncio.Task[None]] = set()
         self._heard: asyncio.Queue[Heard] = asyncio.Queue()
         self._began: dict[int, Instant] = {}
+        """When the steps began that run in the process now."""
+        self._at_rest = False
+        """The flow has ended, so that its process may serve another execution."""
 
     def use(self, key: str, source: str) -> None:
         """The code that it runs; `key` names that text."""
@@ -80,8 +83,9 @@ class Session:
             self._reading.cancel()
             self._reading = None
         if self._job is not None:
-            _processes(self._world).close_job(self._job)
-            self._job = None
+            at_rest = self._at_rest and not self._began
+            _processes(self._world).close_job(self._job, at_rest=at_rest)
+            self._job, self._at_rest = None, False
 
     async def _restart(self) -> Heard | None:
         self.close()
@@ -92,6 +96,7 @@ class Session:
             self._job = await _processes(self._world).open(self._key, self._told)
         except NotLoaded as error:
             return Died(f"its code cannot be loaded: {error}")
+        self._began.clear()
         self._reading = asyncio.ensure_future(self._read(self._job))
         return None
 
@@ -132,6 +137,7 @@ class Session:
     def _understood(self, frame: Mapping[str, Any]) -> Heard:
         logs = tuple((level, line) for level, line in frame["logs"])
         if frame["say"] == "turn":
+            self._at_rest = frame["reusable"]
             return Turned(asks=tuple(frame["asks"]), logs=logs, end=frame["end"])
         began_at = self._began.pop(frame["number"], effects.clock())
         if "error" in frame:

@@ -131,7 +131,9 @@ def figure(case: Case, effort: Effort, *, on_kafka: bool) -> Figure:
         log = _broker(stack) if on_kafka else None
         stub = stack.enter_context(programs.listening("bench.stub")) if case.flow == "http" else ""
         up = stack.enter_context(penstock(log, PENSTOCK_ALLOW_PRIVATE_NETWORKS="1"))
-        return _measure(up, case, effort, up.deploy(_definition(case, stub)), bare)
+        suffix = ".py" if case.flow.startswith("python") else ".yml"
+        url = up.deploy(_definition(case, stub), suffix)
+        return _measure(up, case, effort, url, bare)
 
 
 def bare_rate(effort: Effort) -> float:
@@ -192,6 +194,10 @@ def _definition(case: Case, stub: str) -> str:
             return flows.one_step()
         case "three":
             return flows.three_saves()
+        case "python":
+            return flows.PYTHON_SAVES
+        case "python-steps":
+            return flows.PYTHON_STEPS
         case _:
             return flows.three_requests(stub)
 
