@@ -19,6 +19,8 @@ DEFAULT_URL = "http://127.0.0.1:8080"
 API = "/api/v1"
 CONNECT_S = 5.0
 ANSWER_S = 60.0
+CHANGED_S = 900.0
+"""For what changes something: hooks of an instance run one after another, 30 s each at most."""
 
 
 class ServerAway(PenstockError):
@@ -69,7 +71,7 @@ class Server:
 
     def _call(self, method: str, path: str, **options: Any) -> Any:
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
-        timeout = httpx.Timeout(ANSWER_S, connect=CONNECT_S)
+        timeout = httpx.Timeout(ANSWER_S if method == "GET" else CHANGED_S, connect=CONNECT_S)
         try:
             with httpx.Client(timeout=timeout, headers=headers, trust_env=False) as client:
                 response = client.request(method, self.url + API + path, **options)
