@@ -14,7 +14,18 @@ import orjson
 from penstock import python_jobs, python_loading, sdk, startup
 from penstock.in_process import InProcess, run_apart
 from processors import effects, python_components, registry
-from processors.actions import Action, Change, Input, Kind, Outcome, Runs, StepError
+from processors.actions import (
+    Action,
+    Change,
+    Context,
+    Input,
+    Kind,
+    Outcome,
+    Runs,
+    SharedState,
+    StepError,
+)
+from processors.components import persist_data
 from processors.flow_frames import ActionStep, Exchange, Heard, Signalled, StepEnded, Suspend
 from processors.interpreter import Effect, Pause, Perform, Performed, Run, Wait, record_of
 from processors.payload import payload as payload_of
@@ -273,8 +284,16 @@ class Bench:
             except (StepError, NotSerializable) as error:
                 return Performed(None, str(error), self.now, self.now)
             return Performed(outcome, "", self.now, self.now)
-        performed = asyncio.run(_perform_really(asked))
+        performed = asyncio.run(_perform_really(asked, self._share))
         return replace(performed, started_at=self.now, ended_at=self.now)
+
+    async def _share(self, context: Context, key: str, given: Mapping[str, Value]) -> Value:
+        """Act on what the instances of the integration would share."""
+        held = self.values.get(Scope.INTEGRATION, {})
+        outcome = persist_data.perform_shared(key, given, held, context.now)
+        for change in outcome.changes:
+            self._write(change)
+        return outcome.result
 
     def _own(self, asked: Perform) -> Performed:
         """A trigger of the file itself, in this process."""
@@ -338,11 +357,11 @@ def _said(stand_in: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> di
     return {"value": value, "tagged": tagged}
 
 
-async def _perform_really(asked: Perform) -> Performed:
+async def _perform_really(asked: Perform, share: SharedState) -> Performed:
     async with effects.world(
         code_timeout_s=10.0, allow_private=True, python_program=startup.PYTHON_PROGRAM
     ) as world:
-        return await effects.perform(asked, world)
+        return await effects.perform(asked, replace(world, shared_state=share))
 
 
 def _no_stand_in(*_given: Any) -> Any:

@@ -135,3 +135,15 @@ def test_an_order_with_a_stolen_card_is_declined_at_once() -> None:
     done = testing.run(ORDER, payload={"sku": "W-1", "total": 5, "card": "stolen"})
     assert done.result == {"status": "declined", "why": "the card is stolen"}
     assert done.step("charge").attempt == 1
+
+
+def test_values_of_the_integration_are_there_too(tmp_path: Path) -> None:
+    path = tmp_path / "count.yml"
+    path.write_text(
+        SLACK.replace("slackPostMessage", "incrementIntegrationValue")
+        .replace("key: slack}", "key: persist-data}")
+        .replace("message: {type: reference, value: trigger.results.body.data.text}",
+                 "keyInput: {type: value, value: n}")
+    )  # fmt: skip
+    assert testing.run(path).result == 1
+    assert testing.run(path, state={"integration": {"n": 4}}).result == 5
