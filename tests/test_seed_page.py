@@ -1,8 +1,7 @@
 """How to use integration triggers: the page that callers know, one test for each statement.
 
 Each runs on the embedded log and on Kafka, against one server for each, through HTTP and the
-command line, on the flows of seed_page.yml. Statements about schedules, and about what happens when
-an instance is deployed or removed, have tests of their own.
+command line, on the flows of seed_page.yml and seed_page_lifecycle.yml.
 """
 
 import hashlib
@@ -11,6 +10,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from tests import servers
 from tests.penstock import running
 
 FLOWS = Path(__file__).with_name("seed_page.yml")
+LIFECYCLE = Path(__file__).with_name("seed_page_lifecycle.yml")
 ANSWER_S = 60.0
 SECRET = "AC49CB66-511F-4085-9119-360B1B142F4B"
 KEYS = ("first-key", "second-key")
@@ -54,12 +56,47 @@ class Hooks:
 
     def refusals(self, command: str, what: str, is_wanted: Callable[[Any], bool]) -> Any:
         """The first of the refusals that is wanted, once the views have it."""
+        return self._once(lambda rows: next(filter(is_wanted, rows), None), what, command)
+
+    def deploy_lifecycle(self, customer: str, *options: str) -> Any:
+        arguments = ("--json", "--customer", customer, *options)
+        done = running.command("deploy", LIFECYCLE, *arguments, env=self.env)
+        assert done.code == 0, done.err
+        return done.json
+
+    def ran(self, customer: str, flow: str, count: int) -> list[Any]:
+        """So many executions of a customer's flow, once they have ended."""
+
+        def ended(rows: list[Any]) -> list[Any] | None:
+            found = [
+                row
+                for row in rows
+                if row["endedAt"] and row["customer"] and row["customer"]["externalId"] == customer
+            ]
+            return found if len(found) == count else None
+
+        found: list[Any] = self._once(ended, "executions", "list", "--flow", flow)
+        return found
+
+    def schedule(self, customer: str, flow: str, what: str = "id") -> str:
+        """What the views say of a customer's schedule, once they have it."""
+
+        def known(rows: list[Any]) -> str | None:
+            of = (row[what] for row in rows if (row["customer"], row["flow"]) == (customer, flow))
+            return next(of, None)
+
+        found: str = self._once(known, "schedules", "list")
+        return found
+
+    def _once(self, found: Callable[[list[Any]], Any], noun: str, *command: str) -> Any:
+        """What `found` makes of the rows of a list, once it makes something of them."""
+        group = "refusals" if noun == "refusedCalls" else noun
         deadline = servers.Deadline(ANSWER_S)
         while True:
-            done = running.command("refusals", command, "--json", env=self.env)
+            done = running.command(group, *command, "--json", env=self.env)
             assert done.code == 0, done.err
-            for row in filter(is_wanted, done.json[what]):
-                return row
+            if (known := found(done.json[noun])) is not None:
+                return known
             assert not deadline.passed, done.out
             deadline.pause()
 
@@ -364,3 +401,57 @@ def test_a_refused_call_leaves_something_to_be_found(hooks: Hooks) -> None:
     assert found["calls"] >= 1
     table = running.command("refusals", "calls", env=hooks.env)
     assert "wrong_api_key" in table.out
+
+
+# Schedules, deployment, removal and custom triggers
+
+
+def test_a_custom_schedule_runs_during_business_hours(hooks: Hooks) -> None:
+    hooks.deploy_lifecycle("hours")
+    ledger = hooks.schedule("hours", "Business Hours")
+    done = running.command("schedules", "ticks", ledger, "--coming", "100", "--json", env=hooks.env)
+    coming = [datetime.fromisoformat(due) for due in done.json["coming"]]
+    assert len(coming) == 100
+    for due in coming:
+        assert due.utcoffset() == timedelta(0)
+        assert (due.minute % 5, due.second) == (0, 0)
+        assert 8 <= due.hour <= 16
+        assert due.weekday() < 5
+    steps = {later - sooner for sooner, later in pairwise(coming)}
+    assert min(steps) == timedelta(minutes=5)
+
+
+def test_a_schedule_can_be_configured_for_each_customer(hooks: Hooks) -> None:
+    hooks.deploy_lifecycle("early", "--config", "When=30 5 * * *")
+    hooks.deploy_lifecycle("late", "--config", "When=45 21 * * *")
+    shown = {name: hooks.schedule(name, "Per Customer", "expression") for name in ("early", "late")}
+    assert shown == {"early": "30 5 * * *", "late": "45 21 * * *"}
+
+
+def test_a_deploy_flow_runs_whenever_the_integration_is_deployed(hooks: Hooks) -> None:
+    for count in (1, 2):
+        deployed = hooks.deploy_lifecycle("deploys")
+        ran = hooks.ran("deploys", "Set Up", count)
+        assert {one["status"] for one in ran} == {"succeeded"}
+    steps = {step["key"]: step for step in hooks.execution(ran[0]["id"])["steps"]}
+    urls = {flow["name"]: flow["webhookUrl"] for flow in deployed["flows"]}
+    assert steps["known"]["result"]["urls"] == urls
+
+
+def test_a_remove_flow_runs_when_an_instance_is_removed(hooks: Hooks) -> None:
+    deployed = hooks.deploy_lifecycle("removes")
+    hooks.ran("removes", "Set Up", 1)
+    done = running.command("instances", "remove", deployed["instanceId"], "--yes", env=hooks.env)
+    assert done.code == 0, done.err
+    [ran] = hooks.ran("removes", "Clean Up", 1)
+    assert ran["status"] == "succeeded"
+
+
+def test_a_custom_trigger_gives_a_dynamic_response(hooks: Hooks) -> None:
+    deployed = hooks.deploy_lifecycle("dynamic")
+    url = next(flow["webhookUrl"] for flow in deployed["flows"] if flow["name"] == "Dynamic")
+    answer = hooks.http.post(url, json={"challenge": "c4"})
+    assert (answer.status_code, answer.text) == (203, "c4")
+    assert answer.headers["content-type"] == "text/plain"
+    assert answer.headers["x-seen"] == "yes"
+    assert EXECUTION_ID.match(answer.headers["prismatic-executionid"])
