@@ -1,5 +1,6 @@
 """The examples that are written in YAML: they are valid, and do what they say."""
 
+from hashlib import sha256
 from pathlib import Path
 
 import orjson
@@ -69,3 +70,21 @@ async def test_a_ticket_is_taken_once(tmp_path: Path) -> None:
     assert (first.result["title"], first.result["urgent"]) == ("Mail is DOWN!", True)
     assert refused.reply.error == "a ticket needs a title"
     assert report.results["summary"] == {"tickets": 2, "urgent": [first.result["id"]]}
+
+
+PRICES = "sku,price,stock\nW-1,2.50,4\nV-2,9,0\nW-3,20,3\n"
+
+
+async def test_a_price_list_is_reported_or_fails_with_all_that_does_not_fit(tmp_path: Path) -> None:
+    text = text_of("price_list.yml")
+    async with http_stub.running() as stub, at_work(tmp_path, text, stub, {}) as at:
+        reported = await at.call("Report", PRICES, "text/csv")
+        refused = await at.call("Report", "sku,price,stock\nw1,cheap,1\n", "text/csv")
+    answer = reported.reply.response
+    assert answer is not None
+    report = "W-3: 60 EUR\nW-1: 10 EUR\nTotal: 70 EUR"
+    assert (answer.status, answer.result.strip()) == (200, report)
+    assert answer.headers == {"X-Fingerprint": sha256(answer.result.encode()).hexdigest()}
+    assert refused.reply.error is not None
+    assert "0.price: 'cheap' does not match" in refused.reply.error
+    assert "0.sku: 'w1' does not match" in refused.reply.error
