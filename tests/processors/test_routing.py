@@ -1,6 +1,7 @@
 """Routing: given what is deployed and what a request names, this flow of this instance runs."""
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from ingress import lifecycle
 from processors import admission
-from schemas import events, ids
+from schemas import codec, events, ids
 from schemas.catalog import Catalog
 from schemas.events import BodyEncoding, Reason
 from schemas.ids import EndpointId, InstanceId
@@ -332,3 +333,37 @@ def test_a_flood_at_one_endpoint_changes_nothing_at_another(
         if endpoint == deployments.endpoint
     ]
     assert kept == expected
+
+
+contents = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(
+    contents | st.fixed_dictionaries({"who": st.fixed_dictionaries({"id": contents})}),
+    st.dictionaries(st.sampled_from(["x-flow", "X-Flow", "x-FLOW", "other"]), st.text()),
+    st.sampled_from(["application/json", "text/plain", "multipart/form-data; boundary=x", ""]),
+)
+def test_whatever_a_request_holds_it_is_led_or_refused(
+    content: Any, headers: dict[str, str], content_type: str
+) -> None:
+    deployments = SHARED_BY_ACME
+    request = received(deployments.endpoint, headers=headers, content=content)
+    request = replace(request, request=replace(request.request, content_type=content_type))
+    [decided, *_] = admission.decide(
+        admission.INITIAL,
+        request,
+        Instant(0),
+        catalog=deployments.catalog,
+        partition=0,
+        offset=0,
+    )
+    assert codec.decode(codec.encode([decided])).events == (decided,)
+    if isinstance(decided, events.TriggerRefused):
+        assert max(len(decided.flow), len(decided.customer)) <= 500
+
+
+SHARED_BY_ACME = Deployments((SHARED, "acme"))
