@@ -1,6 +1,7 @@
 """Endpoints of several flows and customers, with the processors at work: what callers are told."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -11,6 +12,7 @@ from schemas import codec, events
 from schemas.topics import ADMISSIONS, TRIGGERS
 from tests.ingress.serving import ADMIN, SYNC, Served, definition, flow, processing
 
+EXAMPLE = Path(__file__).parents[2] / "examples" / "shared_inventory.yml"
 FIELDS = """flowNameField: {type: reference, value: payload.results.headers.x-flow}
 externalCustomerIdField: {type: reference, value: payload.results.body.data.customer}
 """
@@ -182,3 +184,30 @@ async def test_the_limit_of_the_highest_version_is_that_of_the_shared_endpoint(
     for answer in turned_away:
         assert "throughput of 1 requests/second" in answer.json()["error"]
         assert answer.headers["retry-after"] == "1"
+
+
+async def test_the_example_serves_each_customer_by_itself(ingress: Served) -> None:
+    text = await asyncio.to_thread(EXAMPLE.read_text)
+    [url] = {
+        each["webhookUrl"]
+        for customer in ("acme", "globex")
+        for each in (await ingress.deploy(text, customer=customer))["flows"]
+    }
+
+    async def ask(flow_name: str, customer: str, **more: Any) -> Any:
+        answer = await ingress.http.post(
+            url,
+            json={"customer": customer} | more,
+            headers={"x-flow": flow_name, "prismatic-prefer-direct-sync-json-response": "true"},
+        )
+        return answer.json()
+
+    async with processing(ingress):
+        assert await ask("Take Stock", "acme", delivery="d1", items=5) == {
+            "customer": "acme",
+            "items": 5,
+        }
+        await ask("Take Stock", "acme", delivery="d1", items=5)
+        await ask("Take Stock", "globex", delivery="d1", items=2)
+        told = [await ask("Tell Stock", customer) for customer in ("acme", "globex")]
+    assert told == [{"customer": "acme", "items": 5}, {"customer": "globex", "items": 2}]
