@@ -10,6 +10,7 @@ import pytest
 
 from eventlog.blobs import Blobs
 from eventlog.definitions import Definitions
+from eventlog.kafka import KafkaLog
 from eventlog.log import EventLog, NewRecord
 from eventlog.sqlite import SqliteLog
 from processors import effects, execution, shared_state
@@ -190,6 +191,22 @@ async def test_every_instance_counts_and_writes_wherever_it_runs(
     assert counts(said) == list(range(1, 21))
     assert len(kept(said)) == 20
     await log.close()
+
+
+@pytest.mark.kafka
+async def test_two_workers_on_kafka_share_values(
+    tmp_path: Path, kafka_bootstrap: str, topic_prefix: str
+) -> None:
+    first = await KafkaLog.open(kafka_bootstrap, prefix=topic_prefix)
+    second = await KafkaLog.open(kafka_bootstrap, prefix=topic_prefix)
+    await deploy(first)
+    async with worker(first, tmp_path, 0, 1) as one, worker(second, tmp_path, 2, 3) as other:
+        await first.append([admitted(number, each) for number in range(5) for each in INSTANCES])
+        said = await ended(first, 20, one, other)
+    assert counts(said) == list(range(1, 21))
+    assert len(kept(said)) == 20
+    await first.close()
+    await second.close()
 
 
 async def test_shared_values_are_there_after_a_restart(tmp_path: Path) -> None:
