@@ -20,6 +20,7 @@ from schemas import events, ids
 from schemas.catalog import Catalog, Endpoint, Status
 from schemas.events import Reason
 from schemas.instants import SECOND, Instant
+from schemas.integration_routing import SHARED
 
 RECENT = 64
 """How many instants are copied at most for each request admitted, however high the limit is."""
@@ -82,22 +83,25 @@ def decide(
     if endpoint is None:
         return _refused(trigger, Reason.UNKNOWN_ENDPOINT)
     deployed = endpoint.instance.deployed
+    limit = deployed.rate_limit
     full = _over_limit(state, now, endpoint)
     reason = _objection(endpoint) or (None if endpoint.flow else full)
     if reason is not None:
-        return _refused(trigger, reason, deployed, endpoint.flow, limit=deployed.rate_limit)
+        # What is refused before it is led anywhere at a shared endpoint is nobody's.
+        whose = None if deployed.endpoint_type == SHARED else deployed
+        return _refused(trigger, reason, whose, endpoint.flow, limit=limit)
     course = _course(catalog, endpoint, event, body)
     if isinstance(course, routing.Astray):
         instance = course.instance.deployed if course.instance else None
         return _refused(trigger, course.reason, instance, *course.named)
     key = request_keys.key_of(catalog, course, event, body)
     if isinstance(key, Reason):
-        return _refused(trigger, full or key, deployed, course.flow, limit=deployed.rate_limit)
+        return _refused(trigger, full or key, None, course.flow, limit=limit, course=course)
     repeated = _repeated(trigger, course, key, keys)
     if repeated:
         return repeated
     if full is not None:
-        return _refused(trigger, full, deployed, course.flow, limit=deployed.rate_limit)
+        return _refused(trigger, full, None, course.flow, limit=limit, course=course)
     return _admitted(trigger, course, key)
 
 

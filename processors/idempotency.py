@@ -72,16 +72,26 @@ def of_dispatch(execution_id: ExecutionId) -> str:
 
 
 def remembered(state: State, partition: int, now: Instant) -> Iterator[events.KeysRemembered]:
-    """All keys that count at `now`, to be said again."""
+    """All keys that count at `now`, to be said again; what does not is forgotten here."""
+    forget(state, now)
     rows = [
         [endpoint_id, key, known.fingerprint, known.execution_id, known.at]
         for endpoint_id, held in state.held.items()
         for key, known in held.items()
-        if now - known.at < WINDOW
     ]
     for begin in range(0, len(rows), KEYS_IN_EVENT):
         some = rows[begin : begin + KEYS_IN_EVENT]
         yield events.KeysRemembered(trigger_partition=partition, keys=some)
+
+
+def forget(state: State, now: Instant) -> None:
+    """Leave the keys out that do not count any more at `now`."""
+    for endpoint_id, held in list(state.held.items()):
+        left = {key: known for key, known in held.items() if now - known.at < WINDOW}
+        if left:
+            state.held[endpoint_id] = left
+        else:
+            del state.held[endpoint_id]
 
 
 def count(state: State) -> int:

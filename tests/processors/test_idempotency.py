@@ -203,6 +203,16 @@ def test_the_newest_keys_are_kept_where_there_are_too_many(monkeypatch: pytest.M
     assert idempotency.count(state) == 3
 
 
+def test_what_does_not_count_any_more_is_not_said_again() -> None:
+    door = Admission(Deployments((definition(), "acme")))
+    door.decide(0, **keyed("old"))
+    door.decide(20 * HOUR, **keyed("new"))
+    [said] = idempotency.remembered(door.keys, 3, Instant(30 * HOUR))
+    assert (said.trigger_partition, [row[1] for row in said.keys]) == (3, ["new"])
+    assert list(idempotency.remembered(door.keys, 3, Instant(50 * HOUR))) == []
+    assert door.keys == idempotency.State()
+
+
 def test_old_keys_are_forgotten_as_new_ones_come() -> None:
     door = Admission(Deployments((definition(), "acme")))
     for n in range(10):

@@ -250,6 +250,22 @@ def test_a_key_is_needed_where_the_flow_that_was_found_takes_one() -> None:
     assert deployments.admitted(headers={"x-flow": "Second"}).flow == "Second"
 
 
+def test_what_is_above_the_limit_of_a_shared_endpoint_is_of_no_instance() -> None:
+    deployments = Deployments()
+    deployments.deploy(SHARED, rate_limit=1)
+    full = admission.evolve(admission.INITIAL, deployments.admitted(**to("acme")))
+    [refused, _] = admission.decide(
+        full,
+        received(deployments.endpoint, **to("acme")),
+        Instant(1),
+        catalog=deployments.catalog,
+        partition=0,
+        offset=1,
+    )
+    assert isinstance(refused, events.TriggerRefused)
+    assert (refused.reason, refused.limit, refused.instance_id) == (Reason.RATE_LIMITED, 1, None)
+
+
 def test_a_body_in_a_blob_is_looked_into_where_it_was_read() -> None:
     deployments = Deployments((SHARED, "acme"))
     request = to("acme") | {"encoding": BodyEncoding.BLOB}
