@@ -159,7 +159,7 @@ def execution(found: dict[str, Any]) -> None:
     write("")
     rows = [
         (
-            step["name"] + " (preprocess)" * step["fromPreprocessFlow"],
+            _marked(step["name"], step),
             step["status"],
             step["loopPath"] or None,
             step["attempt"],
@@ -173,7 +173,7 @@ def execution(found: dict[str, Any]) -> None:
 
 def logs(answer: dict[str, Any]) -> None:
     rows = [
-        (line["timestamp"], line["level"], line["step"] or None, line["message"])
+        (line["timestamp"], line["level"], _marked(line["step"], line) or None, line["message"])
         for line in answer["logs"]
     ]
     table(("time", "level", "step", "message"), rows)
@@ -193,6 +193,11 @@ def events(answer: dict[str, Any]) -> None:
     table(("time", "partition", "offset", "type", "content"), rows)
     if answer["truncated"]:
         say("there is more on the log than is shown here")
+
+
+def _marked(name: str, shown: dict[str, Any]) -> str:
+    """The name of a step, and whether its flow was the preprocess flow."""
+    return f"{name} (preprocess)" if shown["fromPreprocessFlow"] else name
 
 
 def _result(step: dict[str, Any]) -> str:
