@@ -8,7 +8,7 @@ turned away here, so that it cannot fill the log.
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import assert_never
@@ -20,23 +20,21 @@ from eventlog.limits import MAX_VALUE_BYTES
 from eventlog.log import EventLog, NewRecord
 from ingress import answers, decisions, intake, methods, repeats, requests, targets, triggers
 from ingress.answers import Answer, Disconnected, Receive, Scope, Send
-from ingress.refreshing import Refresh
+from ingress.known_endpoints import KnownEndpoints
 from ingress.refused_calls import NOWHERE, RefusedCalls
 from ingress.requests import Address, Body
 from ingress.results import Results
 from ingress.targets import Target
 from ingress.triggers import Accepted
 from ingress.waiting import Node, Reply, Ticket
-from schemas import bodies, configuration, events, ids, signatures
-from schemas.definitions import Definition, Flow
+from schemas import bodies, events, ids, signatures
+from schemas.definitions import Flow
 from schemas.errors import Refused, Retryable
 from schemas.events import Reason
-from schemas.ids import EndpointId, ExecutionId, InstanceId
-from schemas.integration_routing import SHARED
+from schemas.ids import EndpointId, ExecutionId
 from schemas.secrets import MasterKey
 from schemas.signatures import Scheme, Verifier
 from schemas.topics import TRIGGERS
-from schemas.values import Value
 
 DECISION_S = 2.0
 RESULT_S = 29.0
@@ -87,16 +85,13 @@ class Webhooks:
         self._blobs = blobs
         self._find_end = find_end
         self._bodies = intake.Bodies(blobs, max_bytes=max_body_bytes)
-        self._definitions = definitions
         self._node = node
         self._results = results
-        self._key = master_key
         self._public_url = public_url
         self._answering = answering
         self._decision_s = decision_s
         self._result_s = result_s
-        self._targets: dict[EndpointId, Target] = {}
-        self._refresh = Refresh(definitions)
+        self._endpoints = KnownEndpoints(definitions, master_key)
         self._refused = RefusedCalls(log)
         self._now: Callable[[], float] = asyncio.get_running_loop().time
 
@@ -128,18 +123,15 @@ class Webhooks:
             endpoint_id = _endpoint_id(address)
         except Refused:
             return NOWHERE
-        return endpoint_id if endpoint_id in self._targets else NOWHERE
+        return endpoint_id if endpoint_id in self._endpoints else NOWHERE
 
     async def _answer(self, address: Address, scope: Scope, receive: Receive) -> Answer:
         endpoint_id = _endpoint_id(address)
-        target = self._target(endpoint_id)
-        if target is None:
-            await self._refresh.now()
-            target = self._target(endpoint_id)
+        target = await self._endpoints.find(endpoint_id)
         if target is None:
             raise decisions.unknown(address.endpoint)
         methods.check(scope)
-        target = await self._once_keyed(endpoint_id, target, scope)
+        target = await self._endpoints.once_keyed(endpoint_id, target, scope)
         if scope["method"] == methods.PROBE:
             return Answer(200)
         if target.is_flooded(self._now()):
@@ -148,42 +140,6 @@ class Webhooks:
         key = repeats.key_of(scope)
         call = _Call(scope, receive, address.endpoint, target, *_waits(scope, target), key=key)
         return await self._accept(call, endpoint_id, address.path)
-
-    async def _once_keyed(self, endpoint_id: EndpointId, target: Target, scope: Scope) -> Target:
-        """The target once the caller's key fits: one that another node took a moment ago does."""
-        if targets.fits(target, scope):
-            return target
-        await self._refresh.now()
-        target = self._target(endpoint_id) or target
-        targets.check_key(target, scope)
-        return target
-
-    def _target(self, endpoint_id: EndpointId) -> Target | None:
-        endpoint = self._definitions.catalog.endpoint(endpoint_id)
-        if endpoint is None:
-            self._targets.pop(endpoint_id, None)
-            return None
-        target = self._targets.get(endpoint_id)
-        if target is None or target.deployed is not endpoint.instance.deployed:
-            flow = self._definitions.catalog.flow_of(endpoint) if endpoint.flow else None
-            door = triggers.door_of(self._definition(endpoint.instance.deployed), endpoint.flow)
-            config = partial(self._door_config, endpoint.instance.deployed)
-            target = targets.target_of(endpoint, flow, door, config)
-            self._targets[endpoint_id] = target
-        return target
-
-    def _definition(self, deployed: events.InstanceDeployed) -> Definition:
-        return self._definitions.catalog.definition(deployed.integration_id, deployed.version)
-
-    def _door_config(self, deployed: events.InstanceDeployed) -> Mapping[str, Value]:
-        """What inputs may name before it is known for whom a request is."""
-        if deployed.endpoint_type == SHARED:
-            return triggers.shared_config(self._definition(deployed))
-        return self._config(deployed)
-
-    def _config(self, deployed: events.InstanceDeployed) -> Mapping[str, Value]:
-        opened = self._key.unseal(deployed.sealed)
-        return configuration.configured(opened, self._definition(deployed)).values
 
     async def _accept(self, call: _Call, endpoint_id: EndpointId, path: str) -> Answer:
         content_type = requests.header(call.scope, b"content-type") or ""
@@ -235,8 +191,8 @@ class Webhooks:
         found = decided.instance_id
         if call.target.flow is not None or found is None:
             return False
-        deployed = await self._deployed(found)
-        return self._is_answered(self._definition(deployed).flow(decided.flow))
+        deployed = await self._endpoints.deployed(found)
+        return self._is_answered(self._endpoints.definition(deployed).flow(decided.flow))
 
     def _encoded(
         self, call: _Call, endpoint_id: EndpointId, request: events.Request, ticket: Ticket
@@ -306,16 +262,10 @@ class Webhooks:
         """The answer that the flow of the endpoint, or else the one that was found, gives."""
         if call.target.flow is not None or decided.instance_id is None:
             return call.target.accepted
-        deployed = await self._deployed(decided.instance_id)
-        flow = self._definition(deployed).flow(decided.flow)
-        config = partial(self._config, deployed)
+        deployed = await self._endpoints.deployed(decided.instance_id)
+        flow = self._endpoints.definition(deployed).flow(decided.flow)
+        config = partial(self._endpoints.config, deployed)
         return Accepted() if flow is None else triggers.accepted(flow.steps[0], config)
-
-    async def _deployed(self, instance_id: InstanceId) -> events.InstanceDeployed:
-        catalog = self._definitions.catalog
-        if instance_id not in catalog.instances:
-            await self._refresh.now()
-        return catalog.instances[instance_id].deployed
 
     async def _result(self, call: _Call, ready: events.ResultReady) -> Answer:
         if ready.error is not None:

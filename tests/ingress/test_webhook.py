@@ -221,7 +221,7 @@ async def test_a_flood_is_turned_away_without_reaching_the_log(tmp_path: Path) -
         await ingress.http.post(url)
         webhooks = ingress.app._webhooks
         webhooks._now = lambda: 1_000.0
-        webhooks._targets[endpoint].forwarded.clear()
+        webhooks._endpoints._targets[endpoint].forwarded.clear()
         calls = [await ingress.http.post(url) for _ in range(106)]
         codes = [answer.status_code for answer in calls]
         assert codes == [202] * 104 + [429] * 2
