@@ -4,7 +4,7 @@ Takes in what the driver knows of the execution; gives out asks, one for each th
 waits for, numbered from 1 in the order in which the flow reaches them.
 
     kind     asks for                                    fields besides number, key, kind
-    step     a function to be run in a process           retry, timeout_s, pure, at_most_once
+    step     a function to be run in a process           inputs, retry, timeout_s, pure, …
     action   an action of a component                    component, action, inputs, retry
     sleep    time to pass                                seconds
     signal   something from outside                      signal, seconds
@@ -13,6 +13,7 @@ waits for, numbered from 1 in the order in which the flow reaches them.
 """
 
 import asyncio
+import inspect
 import random
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
@@ -23,6 +24,7 @@ from typing import Any
 import orjson
 
 from penstock import memory, sdk
+from processors.recorded_inputs import recorded_values
 from schemas import ids, values
 from schemas.instants import SECOND
 from schemas.values import NotSerializable
@@ -119,6 +121,7 @@ class Context:
             "step",
             name,
             Work("", function, args, kwargs),
+            inputs=recorded_values(_named(function, args, kwargs), ()),
             retry=_retry(retry),
             timeout_s=min(max(wanted_s, 0.001), LONGEST_STEP_S),
             pure=pure if pure is not None else bool(own and own.pure),
@@ -252,6 +255,20 @@ def plain(value: Any) -> tuple[Any, bool]:
     if len(content) > RESULT_BYTES:
         raise NotSerializable(f"{len(content)} bytes of JSON; {RESULT_BYTES} are allowed")
     return orjson.loads(content), tagged
+
+
+def _named(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What a function is called with, by the names of its parameters."""
+    own = isinstance(function, sdk.Action)
+    called = function.function if isinstance(function, sdk.Action) else function
+    try:
+        given = (None, *args) if own else args
+        bound = inspect.signature(called).bind(*given, **kwargs).arguments
+    except (TypeError, ValueError):
+        return {str(index): value for index, value in enumerate(args)} | dict(kwargs)
+    return dict(list(bound.items())[1:] if own else bound)
 
 
 def _retry(retry: sdk.Retry | None) -> dict[str, float]:

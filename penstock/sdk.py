@@ -303,14 +303,15 @@ def trigger(
     on_remove: Hook | None = None,
     create_webhook: Hook | None = None,
     delete_webhook: Hook | None = None,
+    timeout: float | timedelta | None = None,
 ) -> Callable[[Callable[..., Any]], Action]:
     """Make a trigger of `def name(context, payload, params) -> TriggerResult`, async or not.
 
     `branches`: it chooses one of them. `responds`: its result may answer the caller, who waits for
     it. The supports are `invalid`, `valid` or `required`. `batches`: its result may have `items`.
 
-    The last four are called when the instance is deployed or removed, as the trigger is, with
-    (context, payload, params); what they return is merged into the state of the instance, which
+    `timeout` holds for one call. `on_deploy` to `delete_webhook` are called when the instance is
+    deployed or removed, as the trigger is, with (context, payload, params); what they return is merged into the state of the instance, which
     they find in `context.instance_state`. If `on_deploy` raises, the instance is not deployed.
     """
     given = (on_deploy, on_remove, create_webhook, delete_webhook)
@@ -335,6 +336,7 @@ def trigger(
             branches=tuple(branches),
             responds=responds,
             polls=polls,
+            timeout=seconds(timeout),
         )
 
     return made

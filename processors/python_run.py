@@ -41,6 +41,7 @@ from processors.interpreter import (
 )
 from processors.interpreter import _FlowFailed as FlowFailed
 from processors.interpreter import _Signal as Signal
+from processors.recorded_inputs import recorded_values
 from processors.recording import MAX_SIGNALS, Ended, Recording, recording_of
 from schemas import events, ids
 from schemas.definitions import Step
@@ -477,7 +478,7 @@ class PythonRun(Run):
 
     def _succeed_step(self, pending: _Pending, outcome: Outcome, began_at: Instant) -> None:
         pending.is_answered, pending.began_at = True, None
-        self._numbering, self._given = pending.ask["number"], None
+        self._numbering, self._given = pending.ask["number"], self._inputs_of(pending)
         performed = Performed(outcome, "", began_at, self.now)
         self._succeed(_step(pending.key), "", outcome, pending.attempt, performed)
         self._numbering = 0
@@ -493,9 +494,15 @@ class PythonRun(Run):
                 attempt=pending.attempt,
                 started_at=began_at,
                 ended_at=self.now,
+                inputs=self._inputs_of(pending),
             )
         )
         self._numbering = 0
+
+    def _inputs_of(self, pending: _Pending) -> dict[str, Any] | None:
+        """What the log keeps of what the step was given; secrets are hidden."""
+        inputs = pending.ask.get("inputs")
+        return recorded_values(inputs, self.secrets) if inputs else None
 
     def _log(self, lines: tuple[tuple[str, str], ...], step: str) -> None:
         for level, message in lines:

@@ -53,6 +53,19 @@ def recorded(
     return kept or None
 
 
+def recorded_values(values: Mapping[str, Value], secrets: Iterable[str]) -> dict[str, Any] | None:
+    """The same of values that no definition has: what a step of a Python flow is called with."""
+    kept: dict[str, Any] = {}
+    room = MAX_INPUTS_BYTES
+    for key, value in values.items():
+        try:
+            kept[key], size = _short(_hidden(value, secrets), min(room, MAX_INPUT_BYTES))
+        except RecursionError:
+            kept[key], size = {OMITTED: {"reason": "nested too deep"}}, 0
+        room -= size
+    return kept or None
+
+
 def varies(given: Input) -> bool:
     """Whether anything of an input is not written out in the definition."""
     if isinstance(given, Complex):

@@ -38,6 +38,14 @@ IN_THE_FLOW = {
     "flow_sleeps": ("await asyncio.sleep(1)", "context.sleep"),
 }
 
+IN_A_TRIGGER = {
+    "trigger_throws": ("raise ValueError('no')", "ValueError: no (line"),
+    "trigger_hangs": ("while True: pass", "took longer than 1 s"),
+    "trigger_exits": ("os._exit(3)", "exit code 3"),
+    "trigger_returns_nonsense": ("return 5", "a trigger returns a TriggerResult, not int"),
+    "trigger_chooses_no_branch": ("return TriggerResult(payload={}, branch='No')", "No"),
+}
+
 HARMLESS = {
     "prints": "print('x' * 10 ** 6); [print(n) for n in range(10 ** 4)]",
     "writes_to_its_outputs": "os.write(1, b'junk'); os.write(2, b'junk')",
@@ -45,9 +53,19 @@ HARMLESS = {
     "changes_the_module": "global recurse; recurse = None; sys.modules.clear()",
 }
 
+TRIGGER = """
+@trigger(key="{name}", timeout=1, branches=["Yes"])
+def the_{name}(context, payload, params):
+    {code}
+
+@flow(trigger=starts(the_{name}), name="{name}")
+async def {name}(context, trigger):
+    return None
+"""
 HEAD = """
 import asyncio, ctypes, os, re, sys, time
-from penstock.sdk import ConfigVar, Integration, current, flow, webhook
+from penstock.sdk import ConfigVar, Integration, TriggerResult, current, flow, starts, trigger
+from penstock.sdk import webhook
 
 def recurse():
     recurse()
@@ -71,16 +89,21 @@ def source() -> str:
     in_steps = {name: code for name, (code, _) in IN_A_STEP.items()} | HARMLESS
     flows = [STEP.format(name=name, code=code) for name, code in in_steps.items()]
     flows += [FLOW.format(name=name, code=code) for name, (code, _) in IN_THE_FLOW.items()]
-    names = ", ".join([*in_steps, *IN_THE_FLOW])
+    flows += [TRIGGER.format(name=name, code=code) for name, (code, _) in IN_A_TRIGGER.items()]
+    names = ", ".join([*in_steps, *IN_THE_FLOW, *IN_A_TRIGGER])
+    triggers = ", ".join(f"the_{name}" for name in IN_A_TRIGGER)
     shop = "ConfigVar(key='Shop', connection=('shop', 'key'), fields={'token': ''})"
-    tail = f"integration = Integration(name='Test', flows=[{names}], config=[{shop}])"
+    given = f"flows=[{names}], config=[{shop}], triggers=[{triggers}]"
+    tail = f"integration = Integration(name='Test', {given})"
     return "\n".join([HEAD, *flows, tail])
 
 
 async def test_each_kind_of_hostile_code_fails_its_own_execution_with_the_reason(
     tmp_path: Path,
 ) -> None:
-    expected = {name: error for name, (_, error) in (IN_A_STEP | IN_THE_FLOW).items()}
+    expected = {
+        name: error for name, (_, error) in (IN_A_STEP | IN_THE_FLOW | IN_A_TRIGGER).items()
+    }
     expected |= dict.fromkeys(HARMLESS, "")
     log = await SqliteLog.open(tmp_path / "log.db")
     await python_instances.deploy(log, source(), config={"Shop": {"token": SECRET}})

@@ -306,3 +306,22 @@ def test_a_flow_of_endless_steps_ends_with_an_error() -> None:
         await context.gather(*(context.step("again", nothing) for _ in range(4_000)))
 
     assert "more than 3000 steps" in testing.run(flow_of(endless)).error
+
+
+def test_what_a_step_is_given_is_on_the_log_by_the_names_of_its_parameters() -> None:
+    def charge(stock: Any, card: str = "", *, total: int = 0) -> None:
+        return None
+
+    async def charges(context: Context, trigger: Any) -> Any:
+        await context.step("charge", charge, {"sku": "W"}, total=5)
+        await context.step("charge", charge, "x" * 10_000, nothing)
+
+    said: Any = testing.run(flow_of(charges)).said
+    first, second = [e for e in said if _is_step(e)]
+    assert first.inputs == {"stock": {"sku": "W"}, "total": 5}
+    assert second.inputs["stock"]["$omitted"]["bytes"] == 10_002
+    assert "reason" in second.inputs["card"]["$omitted"]
+
+
+def _is_step(event: Any) -> bool:
+    return isinstance(event, events.StepSucceeded) and event.sequence > 0
