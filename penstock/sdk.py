@@ -311,8 +311,9 @@ def trigger(
     it. The supports are `invalid`, `valid` or `required`. `batches`: its result may have `items`.
 
     `timeout` holds for one call. `on_deploy` to `delete_webhook` are called when the instance is
-    deployed or removed, as the trigger is, with (context, payload, params); what they return is merged into the state of the instance, which
-    they find in `context.instance_state`. If `on_deploy` raises, the instance is not deployed.
+    deployed or removed, as the trigger is, with (context, payload, params); what they return is
+    merged into the state of the instance, which they find in `context.instance_state`. If
+    `on_deploy` raises, the instance is not deployed.
     """
     given = (on_deploy, on_remove, create_webhook, delete_webhook)
     hooks = {phase: hook for phase, hook in zip(HOOKS, given, strict=True) if hook is not None}
