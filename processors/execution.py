@@ -56,6 +56,7 @@ class Open:
     said: list[events.Event] = field(default_factory=list)
     invoked_by: ExecutionId | None = None
     invoked: set[ExecutionId] = field(default_factory=set)
+    unstarted: set[ExecutionId] = field(default_factory=set)
     running: set[ExecutionId] = field(default_factory=set)
     """What it has invoked and has not come to an end."""
     failures: int = 0
@@ -195,6 +196,8 @@ def begin(state: State, event: events.ExecutionStarted, offset: int) -> None:
     """Collect a start: from here on the execution is open, and its invocation is used up."""
     invoked = state.invoked.pop(event.execution_id, None)
     invoked_by = invoked.event.invoked_by if invoked else None
+    if invoked_by in state.open:
+        state.open[invoked_by].unstarted.discard(event.execution_id)
     state.open[event.execution_id] = Open(
         offset, event.admission_offset, invoked_by=invoked_by, continues=event.continues
     )
@@ -238,6 +241,7 @@ def invoke(state: State, offset: int, event: events.FlowInvoked) -> None:
     invoker = state.open.get(event.invoked_by)
     if invoker is not None:
         invoker.invoked.add(event.execution_id)
+        invoker.unstarted.add(event.execution_id)
         invoker.running.add(event.execution_id)
 
 
@@ -255,6 +259,7 @@ def _leave(
     invoker = state.open.get(invoked_by) if invoked_by else None
     if invoker is None:
         return None
+    invoker.unstarted.discard(execution_id)
     invoker.running.discard(execution_id)
     invoker.failures += failed
     return invoked_by

@@ -353,6 +353,7 @@ class ExecutionHost:
         remembered = counted_once.remembered(state, event)
         state.started_through[journal.partition] = record.offset
         execution.begin(state, start, journal.head)
+        journal.tell(state.open[event.execution_id].invoked_by)
         for change in remembered:
             execution.evolve(state, journal.head, change)
         run = await self._run(journal, event, record.at, [])
@@ -509,7 +510,7 @@ class ExecutionHost:
         execution_id = run.admitted.execution_id
         news = journal.news.setdefault(execution_id, asyncio.Event())
         while (known := journal.state.open.get(execution_id)) is not None:
-            if len(known.running) <= effect.at_most:
+            if len(known.unstarted if effect.unstarted else known.running) <= effect.at_most:
                 break
             news.clear()
             await news.wait()

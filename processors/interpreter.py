@@ -55,6 +55,10 @@ SUSPEND_FROM_S = 60.0
 MAX_PAST = 10_000
 """An execution with more recorded events than this waits in memory."""
 
+MOST_UNSTARTED = 500
+"""An execution that has invoked so many that have not begun waits before it invokes more."""
+
+INVOKED_BETWEEN_WAITS = 100
 MAX_ITERATIONS = 1_000_000
 MAX_LOOP_BYTES = 128 * 1024 * 1024
 """The result of a loop, a list of its last step's results, is held and kept whole."""
@@ -85,9 +89,13 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Gather:
-    """Wait until at most so many of the executions that this one has invoked run; then None."""
+    """Wait until at most so many of the executions that this one has invoked have not ended.
+
+    With `unstarted`: until so many have not begun. Answer with None.
+    """
 
     at_most: int
+    unstarted: bool = False
 
 
 Effect = Perform | Wait | Pause | Gather | Exchange | Suspend
@@ -208,6 +216,7 @@ class Run:
     _has_no_news: bool = False
     _last: Outcome = field(default_factory=Outcome)
     _since_pause: int = 0
+    _since_gathering: int = 0
     _prefix: str = ""
     """Before the names of steps, while a preprocess flow runs."""
     _walk: Generator[Effect, Any, None] | None = None
@@ -339,6 +348,9 @@ class Run:
             given = self._given
             if step.is_trigger and (yield from self._is_done_with(step, outcome)):
                 return _Signal.STOP
+            if self._since_gathering >= INVOKED_BETWEEN_WAITS:
+                self._since_gathering = 0
+                yield Gather(MOST_UNSTARTED, unstarted=True)
             if outcome.stop is not None:
                 return _Signal.STOP
             if outcome.breaks_loop:
@@ -649,6 +661,7 @@ class Run:
             raise _FlowFailed(self._name(step), f"step {step.name!r} sends {error}") from error
         for invoked in said:
             self._say(invoked)
+        self._since_gathering += len(said)
 
     def _change(self, step: Step, change: Change) -> None:
         if problem := problem_of(change):

@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
+import pytest
+
 from eventlog.log import NewRecord
 from eventlog.sqlite import SqliteLog
+from processors import interpreter
 from processors.execution import State, fold
 from schemas import codec, events
 from schemas.events import InvokeType
@@ -214,3 +217,39 @@ def test_an_invocation_is_forgotten_once_it_has_started_and_kept_until_then() ->
     fold(state, 9, codec.Envelope((started,)))
     assert not state.invoked
     assert state.open[child].invoked_by == "parent"
+
+
+async def test_an_execution_does_not_run_far_ahead_of_those_that_it_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(interpreter, "INVOKED_BETWEEN_WAITS", 5)
+    monkeypatch.setattr(interpreter, "MOST_UNSTARTED", 10)
+    invoke = "{key: triggerFlow, component: {key: cross-flow}}"
+    many = f"""
+  - name: First
+    steps:
+      - name: Trigger
+        isTrigger: true
+        action: {{key: webhook, component: {{key: webhook-triggers}}}}
+        inputs: {{}}
+      - name: Each
+        action: {{key: loopNTimes, component: {{key: loop}}}}
+        inputs: {{iterationCount: {{type: value, value: "60"}}}}
+        steps:
+          - name: Invoke
+            action: {invoke}
+            inputs: {{flowName: {{type: value, value: Second}}}}
+"""
+    log = await SqliteLog.open(tmp_path / "log.db")
+    await deploy(log, definition(many, SECOND))
+    async with processing(log, tmp_path):
+        await log.append([call("First")])
+        said = await ended(log, 61)
+    waiting = most = 0
+    for event in said:
+        waiting += isinstance(event, events.FlowInvoked)
+        waiting -= isinstance(event, events.ExecutionStarted)
+        most = max(most, waiting)
+    assert most <= 10 + 5
+    assert len(of(events.ExecutionCompleted, said)) == 61
+    await log.close()
