@@ -143,6 +143,19 @@ def test_keys_change_over_while_both_are_taken(env: Env, file: Path) -> None:
     assert running.command(*keys, "--add", "s3cret", env=env).code == 2
 
 
+def test_a_repeat_that_waits_gets_the_result_of_the_first(env: Env, file: Path) -> None:
+    [flow] = _deploy(file, env)["flows"]
+    key = {"idempotency-key": "7d0c", "prismatic-synchronous": "true"}
+    first = running.call(flow["webhookUrl"], **key)
+    assert first.status_code == 200, first.text
+    deadline, again = servers.Deadline(10), running.call(flow["webhookUrl"], **key)
+    while again.status_code == 409 and not deadline.passed:
+        again = running.call(flow["webhookUrl"], **key)
+    assert (again.status_code, again.content) == (200, first.content)
+    assert running.id_in(again) == running.id_in(first)
+    assert len(_list(env, "--flow", "Receive", "--limit", "1")) == 1
+
+
 def test_what_leads_nowhere_is_listed(env: Env, file: Path) -> None:
     shared = """endpointType: shared_instance
 externalCustomerIdField: {type: reference, value: payload.results.headers.customer}
