@@ -5,12 +5,11 @@ Some digests are old: they are there to talk to systems that use them, not to pr
 
 import hashlib
 import hmac
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from processors.actions import Action, Input, Kind, Runs, StepError
-from processors.components import computed
+from processors.actions import Action, Context, Input, Kind, Outcome, Runs, StepError, World
+from processors.components.computing import compute
 from processors.components.files import bytes_of
 from processors.components.refusals import unfit
 from schemas.values import Value
@@ -18,6 +17,7 @@ from schemas.values import Value
 DIGESTS: Mapping[str, str] = {
     "blake2b512": "blake2b512",
     "blake2s256": "blake2s256",
+    "md4": "",
     "md5": "md5",
     "md5-sha1": "md5-sha1",
     "ripemd160": "ripemd160",
@@ -33,8 +33,11 @@ DIGESTS: Mapping[str, str] = {
     "sha512-224": "sha512_224",
     "sha512-256": "sha512_256",
     "sm3": "sm3",
+    "whirlpool": "",
 }
-"""How actions name a digest, and how hashlib does."""
+"""How actions name a digest, and how hashlib does; empty for those of processors.old_digests."""
+
+_Digest = Callable[[Mapping[str, Any], World], bytes]
 
 MESSAGE = Input(
     key="message",
@@ -62,20 +65,45 @@ SECRET = Input(
 SECRETS = frozenset((SECRET.key,))
 
 
-def hashed(name: str, message: Value) -> Value:
-    """The digest of `message` in hexadecimal. Raises StepError."""
-    return _new(name, bytes_of(MESSAGE, message)).hexdigest()
-
-
-def signed(given: Mapping[str, Any]) -> bytes:
+def signed(given: Mapping[str, Any], world: World) -> bytes:
     """The HMAC of the message (RFC 2104). Raises StepError."""
-    name = _known(given["hashFunction"])
-    _new(name, b"")
+    name = known(given["hashFunction"])
     key, message = bytes_of(SECRET, given["secretKey"]), bytes_of(MESSAGE, given["message"])
+    if not DIGESTS[name]:
+        return _old({"name": name, "key": key, "message": message}, world)
+    _new(name, b"")
     return hmac.digest(key, message, DIGESTS[name])
 
 
-def _known(name: str) -> str:
+def _hashed(name: str, message: Value, world: World) -> bytes:
+    content = bytes_of(MESSAGE, message)
+    if not DIGESTS[name]:
+        return _old({"name": name, "key": None, "message": content}, world)
+    return _new(name, content).digest()
+
+
+def _old(given: Mapping[str, Value], world: World) -> bytes:
+    """In a computing process: written in Python, they take long for long messages."""
+    digest: bytes = compute(old_digest, given, f"The {given['name']} digest", world)
+    return digest
+
+
+def old_digest(given: Value) -> Value:
+    """The digest of the message, or its HMAC where there is a key."""
+    from processors import old_digests
+
+    function = old_digests.md4 if given["name"] == "md4" else old_digests.whirlpool
+    message, key = given["message"], given["key"]
+    if key is None:
+        return function(message)
+    size = old_digests.BLOCK_BYTES
+    padded = (function(key) if len(key) > size else key).ljust(size, b"\0")
+    inner = function(bytes(byte ^ 0x36 for byte in padded) + message)
+    return function(bytes(byte ^ 0x5C for byte in padded) + inner)
+
+
+def known(name: str) -> str:
+    """The digest of that name. Raises StepError."""
     function = name.strip().lower().replace("_", "-")
     if function not in DIGESTS:
         raise unfit(FUNCTION, f"one of {', '.join(DIGESTS)}", name)
@@ -89,41 +117,49 @@ def _new(name: str, content: bytes) -> "hashlib._Hash":
         raise StepError(f"The digest {name} is not there on this machine: {error}") from error
 
 
-_tool = partial(computed.action, "hash")
+def _action(key: str, label: str, description: str, digest: _Digest, *inputs: Input) -> Action:
+    def perform(given: Mapping[str, Any], _context: Context, world: World) -> Outcome:
+        return Outcome(result=digest(given, world).hex())
 
-
-def _digest(name: str) -> Action:
-    told = name.upper()
-    return _tool(
-        f"compute{name.capitalize()}",
-        f"Compute {told} Hash",
-        f"Gives the {told} digest in hexadecimal.",
-        lambda given: hashed(name, given["message"]),
-        MESSAGE,
+    return Action(
+        component="hash",
+        key=key,
+        label=label,
+        description=description,
+        perform=perform,
+        inputs=inputs,
         runs=Runs.THREAD,
     )
 
 
+def _named(name: str) -> Action:
+    told = name.upper()
+    return _action(
+        f"compute{name.capitalize()}",
+        f"Compute {told} Hash",
+        f"Gives the {told} digest in hexadecimal.",
+        lambda given, world: _hashed(name, given["message"], world),
+        MESSAGE,
+    )
+
+
 ACTIONS = (
-    *map(_digest, DIGESTS),
-    _tool(
+    *map(_named, DIGESTS),
+    _action(
         "computeHash",
         "Compute Hash",
         "Gives the digest in hexadecimal.",
-        lambda given: hashed(_known(given["hashFunction"]), given["message"]),
+        lambda given, world: _hashed(known(given["hashFunction"]), given["message"], world),
         FUNCTION,
         MESSAGE,
-        runs=Runs.THREAD,
     ),
-    _tool(
+    _action(
         "computeHmac",
         "Compute HMAC Hash",
         "Gives the HMAC in hexadecimal.",
-        lambda given: signed(given).hex(),
+        signed,
         FUNCTION,
         SECRET,
         MESSAGE,
-        runs=Runs.THREAD,
-        secret_inputs=SECRETS,
     ),
 )

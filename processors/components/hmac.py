@@ -1,4 +1,4 @@
-"""HMAC: signatures with a shared key, made and checked; pure."""
+"""HMAC: signatures with a shared key, made and checked."""
 
 import base64
 import binascii
@@ -6,11 +6,9 @@ import hmac
 from collections.abc import Mapping
 from typing import Any
 
-from processors.actions import Input, Runs
-from processors.components import computed
-from processors.components.hash_digests import FUNCTION, MESSAGE, SECRET, SECRETS, signed
+from processors.actions import Action, Context, Input, Outcome, Runs, World
+from processors.components.hash_digests import FUNCTION, MESSAGE, SECRET, signed
 from processors.components.refusals import unfit
-from schemas.values import Value
 
 _ENCODING = Input(
     key="encoding",
@@ -28,21 +26,22 @@ _SIGNATURE = Input(
 )
 
 
-def _compute(given: Mapping[str, Any]) -> Value:
+def _compute(given: Mapping[str, Any], _context: Context, world: World) -> Outcome:
     match given["encoding"].strip().lower():
         case "hex":
-            return signed(given).hex()
+            return Outcome(result=signed(given, world).hex())
         case "base64":
-            return base64.b64encode(signed(given)).decode()
+            return Outcome(result=base64.b64encode(signed(given, world)).decode())
     raise unfit(_ENCODING, "hex or base64", given["encoding"])
 
 
-def _verify(given: Mapping[str, Any]) -> Value:
-    expected = signed(given)
+def _verify(given: Mapping[str, Any], _context: Context, world: World) -> Outcome:
+    expected = signed(given, world)
     text = given["signature"].strip()
     prefix = f"{given['hashFunction'].strip().lower()}="
     text = text[len(prefix) :] if text.lower().startswith(prefix) else text
-    return any(hmac.compare_digest(expected, read) for read in _readings(text))
+    fits = any(hmac.compare_digest(expected, read) for read in _readings(text))
+    return Outcome(result=fits)
 
 
 def _readings(text: str) -> list[bytes]:
@@ -60,30 +59,22 @@ def _from_base64(text: bytes) -> bytes:
 
 
 ACTIONS = (
-    computed.action(
-        "hmac",
-        "computeHmac",
-        "Compute HMAC",
-        "Gives the signature of the message.",
-        _compute,
-        FUNCTION,
-        SECRET,
-        MESSAGE,
-        _ENCODING,
+    Action(
+        component="hmac",
+        key="computeHmac",
+        label="Compute HMAC",
+        description="Gives the signature of the message.",
+        perform=_compute,
+        inputs=(FUNCTION, SECRET, MESSAGE, _ENCODING),
         runs=Runs.THREAD,
-        secret_inputs=SECRETS,
     ),
-    computed.action(
-        "hmac",
-        "verifyHmac",
-        "Verify HMAC",
-        "Gives whether the signature is that of the message.",
-        _verify,
-        FUNCTION,
-        SECRET,
-        MESSAGE,
-        _SIGNATURE,
+    Action(
+        component="hmac",
+        key="verifyHmac",
+        label="Verify HMAC",
+        description="Gives whether the signature is that of the message.",
+        perform=_verify,
+        inputs=(FUNCTION, SECRET, MESSAGE, _SIGNATURE),
         runs=Runs.THREAD,
-        secret_inputs=SECRETS,
     ),
 )
