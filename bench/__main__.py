@@ -13,7 +13,17 @@ from datetime import UTC, datetime
 
 from bench import machine, report
 from bench.load import LoadFailed
-from bench.measures import backlog, bad_input, faust, fold, growth, http, projection, python_flows
+from bench.measures import (
+    backlog,
+    bad_input,
+    faust,
+    fold,
+    growth,
+    http,
+    projection,
+    python_flows,
+    schedules,
+)
 from bench.rows import FULL, QUICK, Effort, Invalid, Row
 from tests.servers import Unobtainable
 
@@ -41,6 +51,7 @@ MEASURES: dict[str, Measure] = {
     "memory": http.memory_rows,
     "python-flows": python_flows.rows,
     "bad-input": bad_input.rows,
+    "schedules": schedules.rows,
 }
 
 

@@ -25,8 +25,10 @@ SLEEP_S = 1.0
 """So often at least the clock is looked at: it may have been set."""
 FOLLOWED_EVERY_S = 10
 """So often it is said that all has been said, when there is nothing to say."""
+PREPARED_S = 2
+"""So long before they fire ticks are made, that many which fire at once are not late."""
 BATCH = 250
-IN_FLIGHT = 8
+IN_FLIGHT = 64
 """So many batches at most are on their way to the log."""
 
 Clock = Callable[[], Instant]
@@ -62,6 +64,8 @@ class Following:
         self._partitions = log.partitions(TRIGGERS)
         self._changes: list[tuple[events.Event, Mark]] = []
         self._changed = asyncio.Event()
+        self._made: dict[int, tuple[events.TickElapsed, bytes]] = {}
+        """By identity: ticks that are about to fire, and their bytes."""
         self._in_flight: list[asyncio.Future[list[Appended]]] = []
         self._said_at = Instant(0)
         self._opening = [*filter(self._is_here, definitions.catalog.instances.values())]
@@ -92,6 +96,8 @@ class Following:
         for event, mark in changes:
             count += await self._say(self.plan.change(event, mark))
         count += await self._say(self.plan.elapse(now))
+        if self.plan.is_idle:
+            self._made.clear()
         await self._settle(0)
         await self._reschedule()
         is_due = bool(self.plan) and abs(now - self._said_at) >= FOLLOWED_EVERY_S * SECOND
@@ -101,10 +107,21 @@ class Following:
     async def wait(self, now: Instant) -> None:
         """Until something may have come due, or a change has been read."""
         following = self.plan.next_at()
+        if following is not None and following - now <= PREPARED_S * SECOND:
+            now = await self._prepare(following, now)
         left_s = SLEEP_S if following is None else (following - now) / SECOND
         with suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, min(left_s, SLEEP_S))):
                 await self._changed.wait()
+
+    async def _prepare(self, fires_at: Instant, now: Instant) -> Instant:
+        """Make what fires then; gives the time after that."""
+        began_at = asyncio.get_running_loop().time()
+        while made := self.plan.prepare(fires_at, BATCH):
+            self._made |= {id(tick): (tick, at_hand.encode([tick])) for tick in made}
+            await asyncio.sleep(0)
+        passed_s = asyncio.get_running_loop().time() - began_at
+        return Instant(now + int(passed_s * SECOND))
 
     async def _say(self, ticks: Iterator[events.TickElapsed]) -> int:
         count = 0
@@ -131,7 +148,9 @@ class Following:
         self._said_at = now
 
     def _record(self, key: str, event: events.Event) -> NewRecord:
-        return NewRecord(TRIGGERS.name, key, at_hand.encode([event]), self._partition)
+        _, value = self._made.pop(id(event), (event, b""))
+        value = value or at_hand.encode([event])
+        return NewRecord(TRIGGERS.name, key, value, self._partition)
 
     def _note(self, event: events.Event, mark: Mark) -> None:
         instance_id = getattr(event, "instance_id", None)

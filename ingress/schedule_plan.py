@@ -54,6 +54,14 @@ class Group(NamedTuple):
     newer: int
 
 
+class Ready(NamedTuple):
+    """A tick made before it fires."""
+
+    fires_at: Instant
+    slot: Slot
+    tick: TickElapsed
+
+
 @dataclass(slots=True)
 class Plan:
     """`until` is the time up to which everything has been taken out. Each iterator that it gives
@@ -63,6 +71,7 @@ class Plan:
     until: Instant = NEVER
     _slots: dict[InstanceId, list[Slot]] = field(default_factory=dict)
     _heap: list[tuple[Instant, int, Slot]] = field(default_factory=list)
+    _ready: deque[Ready] = field(default_factory=deque)
     _elapsed: list[Slot] = field(default_factory=list)
     _pushed: int = 0
 
@@ -72,6 +81,11 @@ class Plan:
     def __bool__(self) -> bool:
         """Whether there is any schedule."""
         return bool(self._slots)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no tick is made that has not fired."""
+        return not self._ready
 
     def open(self, instance: Instance) -> Ticks:
         """Take in an instance as it stands, and say what has not been said of it."""
@@ -100,16 +114,28 @@ class Plan:
                     yield from self._pass(slot, [slot.rule], self._by(mark), paused)
                     slot.is_paused, slot.fires_at = True, None
 
+    def prepare(self, until: Instant, most: int) -> list[TickElapsed]:
+        """Make up to `most` of the ticks that fire by `until`: `elapse` gives these very ones,
+        unless something changes before."""
+        made: list[TickElapsed] = []
+        while len(made) < most and self._heap and self._heap[0][0] <= until:
+            fires_at, _, slot = heappop(self._heap)
+            if slot.fires_at == fires_at:
+                made.append(_tick(slot, slot.rule, _alone(slot, fires_at), None))
+                self._ready.append(Ready(fires_at, slot, made[-1]))
+        return made
+
     def elapse(self, now: Instant) -> Ticks:
         """The ticks that have fired by `now`; `reschedule` is to be called before the next one."""
         self.until = max(self.until, now)
+        while self._ready and self._ready[0].fires_at <= now:
+            fired_at, slot, tick = self._ready.popleft()
+            if slot.fires_at == fired_at:
+                yield from self._fire(slot, fired_at, now, tick)
         while self._heap and self._heap[0][0] <= now:
             fired_at, _, slot = heappop(self._heap)
-            if slot.fires_at != fired_at:
-                continue
-            slot.fires_at = None
-            self._elapsed.append(slot)
-            yield from self._fire(slot, fired_at, now)
+            if slot.fires_at == fired_at:
+                yield from self._fire(slot, fired_at, now, None)
 
     def reschedule(self, most: int) -> bool:
         """Look for the next instants of up to `most` schedules; False once none is left."""
@@ -122,7 +148,10 @@ class Plan:
         """When something fires next."""
         while self._heap and self._heap[0][2].fires_at != self._heap[0][0]:
             heappop(self._heap)
-        return self._heap[0][0] if self._heap else None
+        while self._ready and self._ready[0].slot.fires_at != self._ready[0].fires_at:
+            self._ready.popleft()
+        first = [self._heap[0][0]] if self._heap else []
+        return min([*first, self._ready[0].fires_at] if self._ready else first, default=None)
 
     def said_through(self) -> Instant:
         """What had to fire by then has been taken out, also where a clock has gone back."""
@@ -184,14 +213,16 @@ class Plan:
             slot.rule = rule
             self._put(slot)
 
-    def _fire(self, slot: Slot, fired_at: Instant, now: Instant) -> Ticks:
-        put_off = put_off_s(slot.schedule_id, slot.rule) * SECOND
-        due, end = Instant(fired_at - put_off), Instant(now - put_off)
-        if end - due < recurrence.shortest_interval_s(slot.rule.expression) * SECOND:
-            slot.through = due
-            yield _tick(slot, slot.rule, Group(due, due, 1, 0), None)
+    def _fire(self, slot: Slot, fired_at: Instant, now: Instant, made: TickElapsed | None) -> Ticks:
+        slot.fires_at = None
+        self._elapsed.append(slot)
+        if now - fired_at < recurrence.shortest_interval_s(slot.rule.expression) * SECOND:
+            group = _alone(slot, fired_at)
+            slot.through = group.last
+            yield made or _tick(slot, slot.rule, group, None)
         else:
-            yield from self._pass(slot, [slot.rule], end)
+            put_off = put_off_s(slot.schedule_id, slot.rule) * SECOND
+            yield from self._pass(slot, [slot.rule], Instant(now - put_off))
 
     def _pass(
         self, slot: Slot, rules: Sequence[Scheduled], end: Instant, paused: int | None = None
@@ -267,6 +298,11 @@ def _groups(
         yield Group(first, last, count, len(newest))
     for index, at in enumerate(newest, 1):
         yield Group(at, at, 1, len(newest) - index)
+
+
+def _alone(slot: Slot, fires_at: Instant) -> Group:
+    due = Instant(fires_at - put_off_s(slot.schedule_id, slot.rule) * SECOND)
+    return Group(due, due, 1, 0)
 
 
 def _tick(slot: Slot, rule: Scheduled, group: Group, paused: int | None) -> TickElapsed:

@@ -3,7 +3,9 @@ doubled owners. Time is given to the ticker as a value."""
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -14,12 +16,14 @@ from eventlog.kafka import KafkaLog
 from eventlog.log import EventLog, Record
 from eventlog.sqlite import SqliteLog
 from ingress.schedule import Following, Ticker
+from processors import effects, faust_host
 from processors.admission_host import AdmissionHost
 from schemas import codec, events, topics
 from schemas.events import Scheduled
 from schemas.instants import SECOND, Instant
 from schemas.topics import ADMISSIONS, DEFINITIONS, TRIGGERS
 from tests.processors.instances import INSTANCE, definition, deploy, flow, of, tell
+from tests.processors.test_pipeline import MASTER_KEY
 
 MINUTE = 60 * SECOND
 EVERY_5 = "*/5 * * * *"
@@ -243,3 +247,61 @@ async def test_a_ticker_says_at_once_what_is_due_and_wakes_up_for_a_deployment(
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
+
+
+@pytest.mark.kafka
+async def test_the_schedules_of_a_worker_that_ends_are_taken_over_and_no_instant_is_lost(
+    tmp_path: Path, kafka_bootstrap: str, topic_prefix: str
+) -> None:
+    log = await KafkaLog.open(kafka_bootstrap, prefix=topic_prefix)
+    case = Case(log, tmp_path)
+    deployed = await deploy(log, TEXT)
+    every_second = Scheduled(flow="Sync", expression="* * * * * *")
+    await tell(log, replace(deployed, schedules=[every_second]))
+
+    @asynccontextmanager
+    async def worker() -> AsyncIterator[asyncio.Event]:
+        ready, definitions = asyncio.Event(), Definitions(log)
+        async with effects.world(code_timeout_s=2, allow_private=True) as world:
+            host = asyncio.ensure_future(
+                faust_host.run(
+                    log,
+                    bootstrap=kafka_bootstrap,
+                    prefix=topic_prefix,
+                    blobs=case.blobs,
+                    definitions=definitions,
+                    master_key=MASTER_KEY,
+                    world=world,
+                    ticker=Ticker(log, definitions, effects.clock).follow,
+                    ready=ready.set,
+                )
+            )
+            yield ready
+            host.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await host
+
+    async def decided(after: Instant) -> None:
+        """Wait until an instant later than that has been decided."""
+        partition = topics.partition_of(INSTANCE, log.partitions(ADMISSIONS))
+        offset, latest = 0, Instant(0)
+        while latest <= after:
+            for record in await log.read(ADMISSIONS, partition, offset, wait_s=10):
+                offset = record.offset + 1
+                for event in codec.decode(record.value).events:
+                    latest = max(latest, getattr(event, "due_at", None) or latest)
+
+    async with worker() as ready:
+        await decided(Instant(effects.clock() + SECOND))
+        await ready.wait()
+    async with worker():
+        await decided(Instant(effects.clock() + SECOND))
+    dues: list[tuple[Instant, Instant]] = []
+    for event in await case.decisions():
+        if isinstance(event, events.TickSkipped):
+            dues.append((event.first_due_at, event.due_at))
+        elif isinstance(event, events.ExecutionAdmitted) and event.due_at is not None:
+            dues.append((event.due_at, event.due_at))
+    for (_, last), (first, _) in pairwise(dues):
+        assert first == last + SECOND
+    await log.close()

@@ -132,6 +132,7 @@ class Owner:
         yield from self.plan.elapse(now)
         while self.plan.reschedule(2):
             pass
+        self.plan.prepare(Instant(now + 40 * MINUTE), 2)
 
 
 def rule(expression: str = "*/5 * * * *", **more: Any) -> Scheduled:
@@ -401,3 +402,18 @@ def test_years_of_seconds_are_said_in_bounded_parts() -> None:
     world.now = Instant(START + 3 * 24 * HOUR)
     first = next(Owner(world).ticks(world.now))
     assert first.count == LONGEST_RANGE
+
+
+def test_a_tick_is_made_before_it_fires_unless_something_changes() -> None:
+    world = World()
+    world.deploy(rule())
+    owner = Owner(world)
+    owner.plan.prepare(at(0), 5)
+    assert [*owner.ticks(at(1))] == []
+    (made,) = owner.plan._ready
+    assert owner.plan.next_at() == at(5)
+    assert [tick is made.tick for tick in owner.ticks(at(5))] == [True]
+    world.now = at(6)
+    world.pause()
+    assert [*owner.ticks(at(10))] == []
+    assert owner.plan.next_at() is None
