@@ -77,9 +77,10 @@ class Application:
         """Read the definitions, find where the replies are to be followed from, and follow them."""
         await self._definitions.read_to_end()
         await self._node.start()
-        self._following = asyncio.create_task(self._node.run())
+        self._following = asyncio.create_task(self._node.run(), name="following replies")
         self._following.add_done_callback(_report)
-        self._catching_up = asyncio.create_task(self._changes.catch_up())
+        self._catching_up = asyncio.create_task(self._changes.run(), name="following changes")
+        self._catching_up.add_done_callback(_report)
         return self
 
     async def __aexit__(
@@ -216,4 +217,4 @@ def _bounded(receive: Receive) -> Receive:
 
 def _report(following: "asyncio.Task[None]") -> None:
     if not following.cancelled() and following.exception() is not None:
-        _logger.critical("replies are no longer followed", exc_info=following.exception())
+        _logger.critical("%s has ended", following.get_name(), exc_info=following.exception())

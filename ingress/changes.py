@@ -28,6 +28,10 @@ from schemas.hooks import About, Phase, Returned
 from schemas.ids import InstanceId
 from schemas.topics import DEFINITIONS, TRIGGERS
 
+EVERY_S = 60.0
+LEFT_AFTER_S = 900.0
+"""A change that is not followed after this time has been left by the process that made it."""
+
 State = Mapping[str, Any]
 
 _logger = logging.getLogger(__name__)
@@ -57,10 +61,20 @@ class Hooks(Protocol):
 class Changes:
     """Carries out what changes of instances entail; of one instance one at a time."""
 
-    def __init__(self, log: EventLog, definitions: Definitions, hooks: Hooks | None) -> None:
+    def __init__(
+        self,
+        log: EventLog,
+        definitions: Definitions,
+        hooks: Hooks | None,
+        *,
+        every_s: float = EVERY_S,
+        left_after_s: float = LEFT_AFTER_S,
+    ) -> None:
         self._log = log
         self._definitions = definitions
         self._hooks = hooks
+        self._every_s = every_s
+        self._left_after_s = left_after_s
         self._locks: dict[InstanceId, asyncio.Lock] = {}
 
     def check(self, published: events.IntegrationPublished, definition: Definition) -> None:
@@ -113,16 +127,31 @@ class Changes:
         await self._log.append([NewRecord(DEFINITIONS.name, topic_key(followed), value)])
         return returned.problems
 
-    async def catch_up(self) -> None:
-        """Do what an earlier process has left undone."""
-        for instance_id, change in list(self._definitions.catalog.unfollowed.items()):
-            async with self.alone(instance_id):
-                try:
+    async def run(self) -> None:
+        """Do for ever what others have left undone: at the start at once, later what stays undone.
+
+        Another process may be at it, so later ones get their time.
+        """
+        loop = asyncio.get_running_loop()
+        unfollowed = self._definitions.catalog.unfollowed
+        for instance_id, change in list(unfollowed.items()):
+            await self._catch_up(instance_id, change)
+        seen_at: dict[tuple[InstanceId, int], float] = {}
+        while True:
+            await asyncio.sleep(self._every_s)
+            seen_at = {one: seen_at.get(one, loop.time()) for one in unfollowed.items()}
+            for (instance_id, change), since in list(seen_at.items()):
+                if loop.time() - since >= self._left_after_s:
                     await self._catch_up(instance_id, change)
-                except PenstockError as error:
-                    _logger.error("instance %s: its change is not followed: %s", instance_id, error)
 
     async def _catch_up(self, instance_id: InstanceId, change: int) -> None:
+        async with self.alone(instance_id):
+            try:
+                await self._do_the_rest(instance_id, change)
+            except PenstockError as error:
+                _logger.error("instance %s: its change is not followed: %s", instance_id, error)
+
+    async def _do_the_rest(self, instance_id: InstanceId, change: int) -> None:
         catalog = self._definitions.catalog
         if catalog.unfollowed.get(instance_id) != change:
             return

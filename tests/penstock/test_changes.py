@@ -16,6 +16,7 @@ from eventlog.definitions import Definitions
 from eventlog.log import EventLog, NewRecord
 from eventlog.sqlite import SqliteLog
 from ingress.app import application
+from ingress.changes import Changes
 from ingress.waiting import Node
 from penstock import python_files, startup
 from processors import effects, finding, hooks, registry
@@ -317,4 +318,33 @@ async def test_a_first_deployment_fetches_all_once_where_the_flow_wants_it(
         await served.deploy(text)
     told = of(events.LifecycleHappened, await said_on(log, TRIGGERS))
     assert [event.flow for event in told if event.flow] == ["Items", "Items"]
+    await log.close()
+
+
+async def test_a_change_that_its_process_has_left_is_followed_by_one_that_goes_on(
+    tmp_path: Path, hooked: Hooked
+) -> None:
+    log = await SqliteLog.open(tmp_path / "log.db")
+    async with node(log, tmp_path) as served:
+        await served.deploy(TEXT)
+        [_, *said] = reversed(await said_on(log, DEFINITIONS))
+        left = await SqliteLog.open(tmp_path / "left.db")
+        definitions = Definitions(left)
+        async with effects.world(code_timeout_s=2, allow_private=True) as world:
+            known = hooks.Hooks(
+                left, find_in=finding.Finder().find_in, master_key=MASTER_KEY, world=world
+            )
+            changes = Changes(left, definitions, known, every_s=0.01, left_after_s=0.02)
+            tasks = [asyncio.create_task(some) for some in (definitions.run(), changes.run())]
+            for event in reversed(said):
+                await left.append([NewRecord(DEFINITIONS.name, "", codec.encode([event]))])
+            while not of(events.LifecycleFollowed, await said_on(left, DEFINITIONS)):
+                high = (await left.marks(DEFINITIONS, 0)).high
+                await left.read(DEFINITIONS, 0, high, wait_s=1)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        started = [e.flow for e in of(events.LifecycleHappened, await said_on(left, TRIGGERS))]
+        assert started[0] == "Set Up"
+        await left.close()
     await log.close()
