@@ -37,7 +37,8 @@ SendWhole = Callable[[int, Sequence[Header], bytes], bool]
 
 JSON = b"application/json"
 WHOLE = "penstock.whole"
-"""The key of an ASGI scope under which a SendWhole may stand."""
+"""The key of an ASGI scope under which a SendWhole may stand. Whoever uses it takes it out: it
+holds the request, which holds the scope, and only the collector would free them."""
 TEXT = b"text/plain; charset=utf-8"
 RETRY_SOON: Header = (b"retry-after", b"1")
 _BODILESS = frozenset((204, 205, 304))

@@ -94,7 +94,9 @@ class Results:
             answer = answers.of_refusal(refused)
         except Retryable as away:
             answer = answers.of_absence(away)
-        await answers.send(send, answer, methods.headers_for(scope), whole=scope.get(answers.WHOLE))
+        await answers.send(
+            send, answer, methods.headers_for(scope), whole=scope.pop(answers.WHOLE, None)
+        )
 
     async def _answer(self, scope: Scope) -> Answer:
         if scope["method"] not in ("GET", "HEAD"):

@@ -112,7 +112,9 @@ class Webhooks:
             # It must not be uvicorn who answers: that would be no JSON.
             _logger.exception("a request at %s broke", scope["path"][:200])
             answer = answers.of_json(500, {"error": "An internal error.", "reason": "internal"})
-        await answers.send(send, answer, methods.headers_for(scope), whole=scope.get(answers.WHOLE))
+        await answers.send(
+            send, answer, methods.headers_for(scope), whole=scope.pop(answers.WHOLE, None)
+        )
 
     async def close(self) -> None:
         """Say what is still to be said."""

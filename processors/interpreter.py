@@ -39,6 +39,7 @@ from processors.state_limits import problem_of
 from schemas import events
 from schemas import inputs as step_inputs
 from schemas.definitions import Flow, Step
+from schemas.errors import Bug
 from schemas.events import ResultType, Scope
 from schemas.ids import ExecutionId
 from schemas.instants import SECOND, Instant
@@ -109,6 +110,10 @@ class Performed:
     error: str
     started_at: Instant
     ended_at: Instant
+
+
+def _over(*_given: object) -> Any:
+    raise Bug("the execution has ended")
 
 
 def _never(_execution_id: ExecutionId) -> bool:
@@ -231,7 +236,16 @@ class Run:
             return self._walk.send(performed)
         except StopIteration:
             self.ended = True
+            self._let_go()
             return None
+
+    def _let_go(self) -> None:
+        """What reads and writes for a run may hold the run: freed here, both are gone at once,
+        and thousands a second do not wait for the collector.
+        """
+        self._walk = self.preprocessing = None
+        self.read_state = self.write_state = self.owner_of = _over
+        self.has_invoked = self.failures = _over
 
     def _execution(self) -> Generator[Effect, Performed | None, None]:
         execution_id = self.admitted.execution_id

@@ -1,6 +1,7 @@
 """Whole answers: the same bytes as uvicorn would send, in one write."""
 
 import asyncio
+import gc
 import logging
 from typing import Any
 
@@ -129,3 +130,18 @@ async def test_answers_of_a_pipeline_come_in_order(node: Listening) -> None:
         assert got.status == 404
         assert f"id: {endpoint}" in got.json["error"]
     writer.close()
+
+
+async def test_answered_requests_leave_nothing_to_the_collector(node: Listening) -> None:
+    reader, writer = await node.connect()
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(5):
+            writer.write(b"POST /trigger/a HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n")
+            await answer_in(reader)
+        left = [each for each in gc.get_objects() if isinstance(each, RequestResponseCycle)]
+    finally:
+        gc.enable()
+        writer.close()
+    assert len(left) <= 1, "the connection holds its last one"

@@ -1,6 +1,7 @@
 """The pipeline on the embedded log: what becomes of triggers, without HTTP."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from eventlog.log import EventLog, NewRecord
 from eventlog.sqlite import SqliteLog
 from penstock import startup
 from processors import effects, embedded_host
+from processors.interpreter import Run
 from schemas import catalog, codec, events, ids
 from schemas.ids import CustomerId, EndpointId, InstanceId, IntegrationId
 from schemas.secrets import MasterKey
@@ -220,3 +222,20 @@ async def test_a_record_that_does_not_decode_becomes_a_dead_letter_and_the_next_
     assert letter.offset == 0
     assert "envelope" in letter.cause
     await log.close()
+
+
+async def test_executions_that_have_ended_leave_nothing_to_the_collector(tmp_path: Path) -> None:
+    """Cycles of objects in each of thousands a second would keep it busy."""
+    log = await SqliteLog.open(tmp_path / "log.db")
+    await deploy(log)
+    gc.collect()
+    gc.disable()
+    try:
+        async with processing(log, tmp_path):
+            await log.append([request(number) for number in range(5)])
+            await replies(log, 5)
+        left = [found for found in gc.get_objects() if isinstance(found, Run)]
+    finally:
+        gc.enable()
+        await log.close()
+    assert not left
