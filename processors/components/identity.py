@@ -1,12 +1,23 @@
 """Identity: when two values are the same; pure. Objects compare by content, 1 equals 1.0."""
 
+import re
+
 import orjson
 
 from schemas.values import Value, to_json
 
+_MAYBE_WHOLE = re.compile(rb"\.0(?![0-9])|[0-9]e|\$bytes|\$dict")
+"""Of JSON that may hold a float with no fraction, or what bytes could be taken for."""
+
 
 def identity(value: Value) -> bytes:
     """Bytes that equal values share and different values do not. Raises RecursionError."""
+    try:
+        quick = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except TypeError:
+        quick = b".0"
+    if not _MAYBE_WHOLE.search(quick):
+        return quick
     tagged, _ = to_json(_normal(value))
     try:
         return orjson.dumps(tagged, option=orjson.OPT_SORT_KEYS)
