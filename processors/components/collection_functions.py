@@ -6,6 +6,7 @@ In: a list and the function's text. Out: what the function makes of the list, in
 import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from processors.actions import Action, Context, Input, Kind, Outcome, Runs, World
@@ -67,14 +68,10 @@ _OF_NOTHING: Mapping[str, Value] = {"COUNT": 0, "SUM": 0, "PRODUCT": 1}
 
 
 def _filter(inputs: Mapping[str, Any], context: Context, world: World) -> Outcome:
-    return Outcome(result=_kept(inputs, context, world))
-
-
-def _kept(inputs: Mapping[str, Any], context: Context, world: World) -> list[Value]:
     items: list[Value] = inputs["listInput"]
     code = inputs["filterCodeInput"]
     if code.strip() == _EVERY:
-        return items
+        return Outcome(result=items)
     chosen = javascript.run(
         {_FILTER: code},
         "(await Promise.all(data.map((item, index) => filterCodeInput(item, index)))).map(Boolean)",
@@ -82,11 +79,12 @@ def _kept(inputs: Mapping[str, Any], context: Context, world: World) -> list[Val
         context,
         world,
     )
-    return [item for item, is_chosen in zip(items, chosen, strict=True) if is_chosen]
+    kept = [item for item, is_chosen in zip(items, chosen.result, strict=True) if is_chosen]
+    return replace(chosen, result=kept)
 
 
 def _map(inputs: Mapping[str, Any], context: Context, world: World) -> Outcome:
-    result = javascript.run(
+    return javascript.run(
         {_FILTER: inputs["filterCodeInput"], _TRANSFORM: inputs["transformCodeInput"]},
         "await Promise.all("
         "data.list.filter((item, index) => filterCodeInput(item, index, data.context))"
@@ -95,7 +93,6 @@ def _map(inputs: Mapping[str, Any], context: Context, world: World) -> Outcome:
         context,
         world,
     )
-    return Outcome(result=result)
 
 
 def _sort(inputs: Mapping[str, Any], context: Context, world: World) -> Outcome:
@@ -108,20 +105,23 @@ def _sort(inputs: Mapping[str, Any], context: Context, world: World) -> Outcome:
         context,
         world,
     )
-    return Outcome(result=[items[index] for index in order])
+    return replace(order, result=[items[index] for index in order.result])
 
 
 def _aggregate(inputs: Mapping[str, Any], context: Context, world: World) -> Outcome:
     name = inputs["aggregateFunctionInput"].strip().upper()
     if name not in _AGGREGATES:
         raise unfit(_AGGREGATE, f"one of {', '.join(_AGGREGATES)}", name)
-    items = _kept(inputs, context, world)
+    kept = _filter(inputs, context, world)
+    return replace(kept, result=_aggregated(name, kept.result))
+
+
+def _aggregated(name: str, items: list[Value]) -> Value:
     if not items:
-        return Outcome(result=_OF_NOTHING.get(name))
+        return _OF_NOTHING.get(name)
     if name == "COUNT":
-        return Outcome(result=len(items))
-    numbers = [number_of(LIST, item) for item in items]
-    return Outcome(result=tidy(_AGGREGATES[name](numbers), name))
+        return len(items)
+    return tidy(_AGGREGATES[name]([number_of(LIST, item) for item in items]), name)
 
 
 def _action(

@@ -7,7 +7,7 @@ what they are given.
 from collections.abc import Mapping
 from dataclasses import replace
 
-from processors.actions import Context, Input, World
+from processors.actions import Context, Input, Outcome, World
 from processors.components import code
 from processors.components.refusals import unfit
 from schemas.events import Scope
@@ -20,15 +20,15 @@ def run(
     data: Value,
     context: Context,
     world: World,
-) -> Value:
+) -> Outcome:
     """What `expression` comes to, with `data` and, under the inputs' keys, `functions` in scope.
 
-    Raises StepError, also where an input holds no function.
+    What the functions write to the console are lines of the log. Raises StepError, also where an
+    input holds no function.
     """
     declared = "".join(_declaration(*named) for named in functions.items())
     module = f"{declared}module.exports = async ({{ data }}) => ({{ data: {expression} }});"
-    outcome = code.run_code({"code": module, "data": data}, _bare(context), world)
-    return outcome.result
+    return code.run_code({"code": module, "data": data}, _bare(context), world)
 
 
 def _declaration(declared: Input, text: str) -> str:

@@ -29,7 +29,8 @@ def _evaluate(inputs: Mapping[str, Any], context: Context, world: World) -> Outc
     if not _CHARS.fullmatch(text):
         raise unfit(_EXPRESSION, "an expression of numbers, operators and functions", text)
     expression = f"(function () {{ const {{ {_NAMES} }} = Math; return (\n{text}\n); }})()"
-    result = javascript.run({}, expression, None, context, world)
+    outcome = javascript.run({}, expression, None, context, world)
+    result = outcome.result
     if isinstance(result, bool) or not isinstance(result, int | float):
         raise unfit(_EXPRESSION, "an expression that gives a number", text)
     return Outcome(result=tidy(result, "The expression"))

@@ -50,12 +50,12 @@ def _replace(inputs: Mapping[str, Any], context: Context, world: World) -> Outco
         return Outcome(result=replaced(text, find, replace))
     data = {"text": text, "pattern": pattern[1], "flags": pattern[2], "replace": replace}
     expression = "data.text.replace(new RegExp(data.pattern, data.flags), data.replace)"
-    return Outcome(result=javascript.run({}, expression, data, context, world))
+    return javascript.run({}, expression, data, context, world)
 
 
 def _match(inputs: Mapping[str, Any], context: Context, world: World) -> Outcome:
     expression = "data.text.match(new RegExp(data.regex, data.regexFlags))"
-    return Outcome(result=javascript.run({}, expression, dict(inputs), context, world))
+    return javascript.run({}, expression, dict(inputs), context, world)
 
 
 def _action(

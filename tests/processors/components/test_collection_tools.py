@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.actions import Change, StepError
+from processors.actions import Change, LogLine, StepError
 from schemas.definitions import Pair
 from schemas.events import Scope
 from schemas.values import Value
@@ -255,6 +255,11 @@ def test_each_tool_with_a_function_does_what_it_documents(
 def test_what_is_no_function_is_refused(code: str, message: str) -> None:
     with pytest.raises(StepError, match=message):
         result("filter", listInput=[{}], filterCodeInput=code)
+
+
+def test_what_functions_write_to_the_console_is_logged() -> None:
+    inputs = {"listInput": [1], "filterCodeInput": "(item) => { console.warn('at', item); }"}
+    assert run(TOOLS, "filter", inputs).logs == (LogLine("warn", "at 1"),)
 
 
 def test_functions_are_not_told_of_the_execution() -> None:
