@@ -16,6 +16,7 @@ import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
+from weakref import WeakValueDictionary
 
 from eventlog.definitions import Definitions
 from eventlog.log import EventLog, NewRecord
@@ -75,7 +76,7 @@ class Changes:
         self._hooks = hooks
         self._every_s = every_s
         self._left_after_s = left_after_s
-        self._locks: dict[InstanceId, asyncio.Lock] = {}
+        self._locks: WeakValueDictionary[InstanceId, asyncio.Lock] = WeakValueDictionary()
 
     def check(self, published: events.IntegrationPublished, definition: Definition) -> None:
         """Raises Refused for what is not to be deployed."""
@@ -91,12 +92,8 @@ class Changes:
     async def alone(self, instance_id: InstanceId) -> AsyncIterator[None]:
         """Hooks take seconds: only changes of the same instance wait for them."""
         lock = self._locks.setdefault(instance_id, asyncio.Lock())
-        try:
-            async with lock:
-                yield
-        finally:
-            if not lock.locked():
-                self._locks.pop(instance_id, None)
+        async with lock:
+            yield
 
     async def before_deployment(self, about: About) -> State:
         """Gives the state that hooks return. Raises Refused where one fails: nothing was said."""

@@ -31,6 +31,7 @@ from processors.actions import (
     World,
 )
 from schemas import codec, events
+from schemas.ids import InstanceId
 from schemas.topics import DEFINITIONS, TRIGGERS
 from tests.ingress.serving import ADMIN, TOKEN
 from tests.processors.instances import admitted, definition, ended, flow, of
@@ -347,4 +348,29 @@ async def test_a_change_that_its_process_has_left_is_followed_by_one_that_goes_o
         started = [e.flow for e in of(events.LifecycleHappened, await said_on(left, TRIGGERS))]
         assert started[0] == "Set Up"
         await left.close()
+    await log.close()
+
+
+async def test_changes_of_one_instance_wait_for_one_another_and_others_do_not(
+    tmp_path: Path,
+) -> None:
+    log = await SqliteLog.open(tmp_path / "log.db")
+    changes = Changes(log, Definitions(log), None)
+    inside: list[str] = []
+    two, go_on = asyncio.Event(), asyncio.Event()
+
+    async def change(name: str) -> None:
+        async with changes.alone(InstanceId(name)):
+            inside.append(name)
+            if len(inside) == 2:
+                two.set()
+            await go_on.wait()
+            assert inside.count(name) == 1
+            inside.remove(name)
+
+    tasks = [asyncio.create_task(change(name)) for name in ("a", "b", "a", "a")]
+    await two.wait()
+    assert sorted(inside) == ["a", "b"]
+    go_on.set()
+    await asyncio.gather(*tasks)
     await log.close()
