@@ -59,7 +59,7 @@ class Protocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as there
         super().connection_made(transport)
         self._in_head = True
-        self._ended = False
+        self._has_begun = self._ended = False
         self._begun_s: float | None = self.loop.time()
         self._head_bytes = self._unparsed_bytes = self._body_bytes = 0
         self._names: list[bytes] = []
@@ -73,38 +73,45 @@ class Protocol(HttpToolsProtocol):
         if self._ended:
             return
         self._unset_keepalive_if_required()
+        if self._begun_s is None and self._in_head:
+            self._begun_s = self.loop.time()
         try:
-            self._feed(data)
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as offer:
+                self._pass_over(offer, data)
         except httptools.HttpParserError as error:
             large = isinstance(error.__context__, _HeadTooLarge)
             self.refuse(TOO_LARGE if large else NO_HTTP)
             return
-        if self._in_head:
-            self._unparsed_bytes += len(data)
-            # The parser keeps a header that has no end yet to itself.
-            if self._unparsed_bytes > 2 * MAX_HEAD_BYTES:
-                self.refuse(TOO_LARGE)
+        if self._in_head and self._begun_s is not None:
+            self._count_unparsed(len(data))
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._begun_s = self.loop.time()
+        if self._begun_s is None:
+            self._begun_s = self.loop.time()
         self._head_bytes = 0
+        self._unparsed_bytes = -1
+        self._has_begun = True
         self._names = []
         self.scope[NAMES] = self._names  # type: ignore[literal-required]  # a key of ours
 
     def on_url(self, url: bytes) -> None:
         self.url += url
-        self._count_head(len(url))
+        self._head_bytes += len(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._names.append(name)
-        self._count_head(len(name) + len(value))
+        self._head_bytes += len(name) + len(value)
         lower = name.lower()
         if lower == b"expect" and value.lower() == b"100-continue":
             self.expect_100_continue = True
         self.headers.append((lower, value))
 
     def on_headers_complete(self) -> None:
+        if self._head_bytes > MAX_HEAD_BYTES or len(self._names) > MAX_HEADERS:
+            raise _HeadTooLarge
         if self.parser.should_upgrade():
             return
         super().on_headers_complete()
@@ -123,7 +130,7 @@ class Protocol(HttpToolsProtocol):
         super().on_message_complete()
         self._in_head = True
         self._begun_s = None
-        self._unparsed_bytes = 0
+        self._has_begun = False
 
     def refuse(self, refusal: Refusal) -> None:
         """Answer and close. An answer that is due to an earlier request is left to come first."""
@@ -142,16 +149,13 @@ class Protocol(HttpToolsProtocol):
         self.transport.write(answers.as_http(answers.of_json(refusal.status, content)))
         self._close_gently()
 
-    def _feed(self, data: bytes) -> None:
-        """An offer to upgrade is passed over (RFC 9110, 7.8); the parser would drop the body."""
-        try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade as offer:
-            if self.parser.get_method() == b"CONNECT":
-                raise httptools.HttpParserError("this is no proxy") from None
-            head = self._head_without_offer()
-            self.parser = httptools.HttpRequestParser(self)
-            self.parser.feed_data(head + data[offer.args[0] :])
+    def _pass_over(self, offer: httptools.HttpParserUpgrade, data: bytes) -> None:
+        """Pass over an offer to upgrade (RFC 9110, 7.8): the parser would drop the body."""
+        if self.parser.get_method() == b"CONNECT":
+            raise httptools.HttpParserError("this is no proxy") from None
+        head = self._head_without_offer()
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.feed_data(head + data[offer.args[0] :])
 
     def _head_without_offer(self) -> bytes:
         method, version = self.parser.get_method(), self.parser.get_http_version().encode()
@@ -161,10 +165,14 @@ class Protocol(HttpToolsProtocol):
                 lines.append(b"%s: %s" % (name, value))
         return b"\r\n".join([*lines, b"", b""])
 
-    def _count_head(self, size: int) -> None:
-        self._head_bytes += size
-        if self._head_bytes > MAX_HEAD_BYTES or len(self._names) > MAX_HEADERS:
-            raise _HeadTooLarge
+    def _count_unparsed(self, size: int) -> None:
+        """The parser keeps a header that has no end yet to itself, so it is counted here.
+
+        Of the chunk in which a head began most may have been an earlier request: it is not counted.
+        """
+        self._unparsed_bytes = 0 if self._unparsed_bytes < 0 else self._unparsed_bytes + size
+        if self._unparsed_bytes > 2 * MAX_HEAD_BYTES:
+            self.refuse(TOO_LARGE)
 
     def _close_gently(self) -> None:
         if self.transport.can_write_eof():
@@ -198,5 +206,5 @@ class Protocol(HttpToolsProtocol):
     def _is_to_be_told(self) -> bool:
         """Whether there is a request at all, and no answer to it yet."""
         if self._in_head:
-            return self._unparsed_bytes > 0 or self._head_bytes > 0
+            return self._has_begun
         return not self.cycle.response_complete

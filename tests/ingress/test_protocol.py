@@ -87,7 +87,7 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("hurried")
-@pytest.mark.parametrize("sent", [POST[:-2], POST + b"x", POST + b"content-le"])
+@pytest.mark.parametrize("sent", [b"P", POST[:-2], POST + b"x", POST + b"content-le"])
 async def test_a_head_that_does_not_come_gets_a_408(node: Listening, sent: bytes) -> None:
     check_refusal(await node.exchange(sent), 408, "too_slow")
 
@@ -180,4 +180,29 @@ async def test_names_of_headers_are_recorded_as_they_were_sent(node: Listening) 
     ]
     await node.ingress.processors.decide(trigger)
     assert (await answer_in(reader)).status == 200
+    writer.close()
+
+
+async def test_large_requests_follow_one_another_on_a_connection(node: Listening) -> None:
+    path = urlsplit(await node.ingress.url()).path.encode()
+    body = b"x" * 250_000
+    head = b"POST " + path + b" HTTP/1.1\r\nhost: a\r\ncontent-length: 250000\r\n\r\n"
+    reader, writer = await node.connect()
+    for _ in range(4):
+        writer.write(head + body)
+        trigger = await node.ingress.processors.next_trigger()
+        assert trigger.received.request.body_bytes == len(body)
+        await node.ingress.processors.decide(trigger)
+        got = await answer_in(reader)
+        assert (got.status, got.headers.get("connection")) == (200, None)
+    writer.close()
+
+
+@pytest.mark.usefixtures("hurried")
+async def test_empty_lines_do_not_keep_a_connection_open(node: Listening) -> None:
+    reader, writer = await node.connect()
+    writer.write(OK)
+    assert (await answer_in(reader)).status == 200
+    writer.write(b"\r\n")
+    assert await asyncio.wait_for(reader.read(), 20) == b""
     writer.close()
