@@ -5,7 +5,7 @@ execution. Time is a value: a wait is over at once, and the clock has moved.
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -284,10 +284,13 @@ class Bench:
             except (StepError, NotSerializable) as error:
                 return Performed(None, str(error), self.now, self.now)
             return Performed(outcome, "", self.now, self.now)
-        performed = asyncio.run(_perform_really(asked, self._share))
+        performed = asyncio.run(_perform_really(asked, self._share, self._share_now))
         return replace(performed, started_at=self.now, ended_at=self.now)
 
     async def _share(self, context: Context, key: str, given: Mapping[str, Value]) -> Value:
+        return self._share_now(context, key, given)
+
+    def _share_now(self, context: Context, key: str, given: Mapping[str, Value]) -> Value:
         """Act on what the instances of the integration would share."""
         held = self.values.get(Scope.INTEGRATION, {})
         outcome = persist_data.perform_shared(key, given, held, context.now)
@@ -357,11 +360,17 @@ def _said(stand_in: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> di
     return {"value": value, "tagged": tagged}
 
 
-async def _perform_really(asked: Perform, share: SharedState) -> Performed:
+async def _perform_really(
+    asked: Perform,
+    share: SharedState,
+    share_now: Callable[[Context, str, Mapping[str, Value]], Value],
+) -> Performed:
     async with effects.world(
         code_timeout_s=10.0, allow_private=True, python_program=startup.PYTHON_PROGRAM
     ) as world:
-        return await effects.perform(asked, replace(world, shared_state=share))
+        return await effects.perform(
+            asked, replace(world, shared_state=share, shared_state_of_thread=share_now)
+        )
 
 
 def _no_stand_in(*_given: Any) -> Any:

@@ -232,7 +232,8 @@ SharedState = Callable[[Context, str, Mapping[str, Value]], Awaitable[Value]]
 class World:
     """What THREAD and ASYNC actions may touch; `http` is guarded against private networks.
 
-    `shared_state` acts on the values that all instances of the context's integration share.
+    `shared_state` acts on the values that all instances of the context's integration share;
+    `shared_state_of_thread` is the same for a thread, which waits for it.
     """
 
     http: "httpx.AsyncClient"
@@ -240,6 +241,7 @@ class World:
     code_memory_bytes: int = 64 * 1024 * 1024
     max_response_bytes: int = 100 * 1024 * 1024
     shared_state: SharedState | None = None
+    shared_state_of_thread: "Callable[[Context, str, Mapping[str, Value]], Value] | None" = None
     python: "PythonProcesses | None" = None
     python_memory_bytes: int = 256 * 1024 * 1024
     """By how much the process of a Python flow or action may grow."""

@@ -172,7 +172,11 @@ class ExecutionHost:
         self._definitions = definitions
         self._master_key = master_key
         self._shared = SharedState(log, self._journals, persist_data.perform_shared)
-        self._world = replace(world, shared_state=self._shared.ask)
+        self._world = replace(
+            world,
+            shared_state=self._shared.ask,
+            shared_state_of_thread=self._shared.asker_for_threads(world.code_timeout_s),
+        )
         self._owner = owner
         self._finder = finding.Finder()
         """By version: the triggers that a Python file declares itself."""

@@ -5,7 +5,7 @@ partition reads and changes them, one request after another. So no two runs lose
 writes, and two that add to a number both count.
 
     StateRequested   on `admissions`, to the owner's partition: do this action of persist-data
-    StateAnswered    on `executions`, beside the changes: what it came to, for a repeat
+    StateAnswered    on `executions`, beside the changes if any: what it came to, for a repeat
                      on `admissions`, to the asker's partition: the same, for who waits
 
 The id of a request is the idempotency key of its step. A step that runs again after a crash asks
@@ -64,7 +64,10 @@ def requested(
 def decide(
     state: execution.State, asked: events.StateRequested, perform: Perform
 ) -> list[events.Event]:
-    """The changes and, last, the answer; nothing where the request has been answered."""
+    """The changes and, last, the answer; nothing where the request has been answered.
+
+    Without changes there is nothing to remember: a repeat reads again.
+    """
     if asked.request_id in state.answered:
         return []
     inputs = from_json(asked.inputs, asked.tagged)

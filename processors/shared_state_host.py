@@ -6,14 +6,15 @@ what it appends is void: so it looks for a later claim between its records befor
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from eventlog.limits import MAX_VALUE_BYTES
 from eventlog.log import EventLog, NewRecord
 from processors import execution, shared_state
-from processors.actions import Context
-from schemas import codec, events
+from processors.actions import Context, StepError
+from schemas import codec, events, ids
 from schemas.errors import Retryable
 from schemas.topics import ADMISSIONS, EXECUTIONS, partition_of
 from schemas.values import Value
@@ -70,7 +71,7 @@ class SharedState:
     async def ask(self, context: Context, action: str, inputs: Mapping[str, Value]) -> Value:
         """What `action` comes to on the values of the context's integration. Raises StepError."""
         asked = shared_state.requested(
-            request_id=context.idempotency_key,
+            request_id=ids.derived("state", context.idempotency_key, action),
             integration_id=context.integration_id,
             execution_id=context.execution_id,
             action=action,
@@ -82,6 +83,23 @@ class SharedState:
         answer = await (self.answer(owner, asked) if owner else self._over_the_log(asked))
         return shared_state.result_of(answer)
 
+    def asker_for_threads(
+        self, timeout_s: float
+    ) -> Callable[[Context, str, Mapping[str, Value]], Value]:
+        """`ask` for threads other than that of this loop, which wait for so long at most."""
+        loop = asyncio.get_running_loop()
+
+        def ask(context: Context, action: str, inputs: Mapping[str, Value]) -> Value:
+            asking = asyncio.run_coroutine_threadsafe(self.ask(context, action, inputs), loop)
+            try:
+                return asking.result(timeout_s)
+            except TimeoutError as error:
+                asking.cancel()
+                message = f"the integration's values gave no answer in {timeout_s:g} s"
+                raise StepError(message) from error
+
+        return ask
+
     async def on_event(self, journal: Journal, event: events.Event) -> NewRecord | None:
         """The answer to a request of another worker, to be appended; None for all other events."""
         if isinstance(event, events.StateAnswered):
@@ -91,8 +109,11 @@ class SharedState:
         if not isinstance(event, events.StateRequested):
             return None
         answer = await self.answer(journal, event)
-        key = event.integration_id
-        return NewRecord(ADMISSIONS.name, key, codec.encode([answer]), event.asked_by)
+        key, value = event.integration_id, codec.encode([answer])
+        if len(value) > MAX_VALUE_BYTES:
+            error = f"what it came to has {len(value)} bytes; {MAX_VALUE_BYTES} are allowed"
+            value = codec.encode([events.StateAnswered(request_id=event.request_id, error=error)])
+        return NewRecord(ADMISSIONS.name, key, value, event.asked_by)
 
     async def answer(self, journal: Journal, asked: events.StateRequested) -> events.StateAnswered:
         """Carry the request out unless that has been done; the answer once it is durable."""
@@ -111,6 +132,8 @@ class SharedState:
             return shared_state.repeated(journal.state, asked)
         answer = said[-1]
         assert isinstance(answer, events.StateAnswered)
+        if len(said) == 1:
+            return answer
         said[-1] = shared_state.remembered(answer)
         for event in said:
             execution.evolve(journal.state, journal.head, event)

@@ -28,21 +28,24 @@ from processors.actions import (
     StepError,
     World,
 )
-from processors.components import code_fetch, code_processes
+from processors.components import code_fetch, code_processes, persist_data
 from processors.components.code_processes import Limits, Serve
 from processors.components.code_sandbox import FIRST_LIBRARY_LINE
 from processors.components.redaction import without_secrets
+from schemas.definitions import Pair
 from schemas.events import Scope
 from schemas.values import Value, to_text
 
 MAX_RESULT_BYTES = 50 * 1024 * 1024
 _MAX_MESSAGE_CHARS = 2_000
 _EXPORT_DEFAULT = re.compile(r"^[ \t]*export[ \t]+default[ \t]+", re.MULTILINE)
+_UNSHOWN = "(a value that cannot be shown) was thrown"
 _NULLS = frozenset(("null", "null was thrown"))  # what the engine throws when an error has no room
 _THROWN = "Error: "
 """An error that the author has thrown says what callers are to be told, and nothing else."""
 _LINE = re.compile(r"<input>:(\d+)")
 _LONE_SURROGATE = re.compile(r"(?<!\\)((?:\\\\)*)\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
+_SHARED = "integrationState"
 _STATES = {
     "executionState": Scope.EXECUTION,
     "instanceState": Scope.FLOW,
@@ -70,8 +73,30 @@ def run_code(
     With `serve` it may fetch.
     """
     known = {**context_of(context), "data": inputs["data"]}
+    if _SHARED in inputs["code"]:
+        known[_SHARED] = _share(persist_data.ALL_SHARED, {}, context, world)
     answer = called(inputs["code"], known, context.results, context, world, serve)
-    return _outcome(answer, context)
+    outcome = _outcome(answer, context)
+    _keep_shared(answer.get("result"), context, world)
+    return outcome
+
+
+def _keep_shared(returned: Value, context: Context, world: World) -> None:
+    """Merge what the code returned for all instances of the integration."""
+    state = returned.get(_SHARED) if isinstance(returned, dict) else None
+    if state is None:
+        return
+    if not isinstance(state, dict):
+        raise StepError(f"{_SHARED} must be an object, found {str(state)[:100]}")
+    pairs = [Pair(key, value) for key, value in state.items()]
+    if pairs:
+        _share(persist_data.SAVE_SHARED, {"dynamicValues": pairs}, context, world)
+
+
+def _share(key: str, inputs: Mapping[str, Value], context: Context, world: World) -> Value:
+    if world.shared_state_of_thread is None:
+        raise StepError(f"{_SHARED} cannot be reached here")
+    return world.shared_state_of_thread(context, key, inputs)
 
 
 def called(
@@ -165,7 +190,10 @@ def _as_buffer(value: object) -> Value:
 def _why_ended(ended: code_processes.Ended, limits: Limits) -> str:
     if ended.timed_out:
         return _too_long(limits)
-    return "The code ended its sandbox, most likely by too much memory or by nesting too deep"
+    return (
+        "The code ended its sandbox: a value nested too deep, or it"
+        f" needs more than {limits.memory_bytes // 1024**2} MiB of memory"
+    )
 
 
 def _too_long(limits: Limits) -> str:
@@ -182,6 +210,8 @@ def _message(report: bytes, limits: Limits) -> str:
     memory = f"The code needs more than {limits.memory_bytes // 1024**2} MiB of memory"
     if message == "InternalError: out of memory":
         return memory
+    if message == _UNSHOWN:  # what has no room left cannot be shown either
+        return f"{memory}, or it threw a value that cannot be shown"
     if message in _NULLS or message.startswith("(Failed obtaining"):
         return f"{memory}, or it threw null"
     if message.startswith(_THROWN):

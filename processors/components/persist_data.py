@@ -27,6 +27,10 @@ from schemas.instants import Instant
 from schemas.values import Value
 
 _COMPONENT = "persist-data"
+ALL_SHARED = "allIntegrationValues"
+"""Asks for every value that the instances of an integration share; no step can name it."""
+
+SAVE_SHARED = "saveIntegrationValue"
 _SCOPES = (
     (Scope.EXECUTION, "Execution", "Execution"),
     (Scope.FLOW, "Instance", "Flow"),
@@ -220,6 +224,8 @@ def perform_shared(
     key: str, inputs: Mapping[str, Value], values: Mapping[str, Value], now: Instant
 ) -> Outcome:
     """What the owner of an integration's values does for the action `key` of a step."""
+    if key == ALL_SHARED:
+        return Outcome(result=dict(values))
     action, template = _SHARED[key]
     cleaned = cleaning.clean(action, inputs)
     return template.perform(Scope.INTEGRATION, cleaned, persisted_values.Shared(values, now))

@@ -47,6 +47,26 @@ flows:
                 type: reference
                 value: count.results
 """
+CODE = """
+definitionVersion: 7
+name: Orders
+flows:
+  - name: Order
+    steps:
+      - name: Trigger
+        isTrigger: true
+        action: {key: webhook, component: {key: webhook-triggers}}
+      - name: Count
+        action: {key: runCode, component: {key: code}}
+        inputs:
+          code:
+            type: value
+            value: |
+              module.exports = async ({ integrationState, executionId }) => ({
+                data: Object.keys(integrationState).length + 1,
+                integrationState: { [executionId]: 1 },
+              });
+"""
 
 
 def instance_in(partition: int) -> InstanceId:
@@ -58,10 +78,10 @@ def instance_in(partition: int) -> InstanceId:
 INSTANCES = [instance_in(partition) for partition in range(4)]
 
 
-async def deploy(log: EventLog) -> None:
+async def deploy(log: EventLog, text: str = FLOW) -> None:
     said: list[events.Event] = [
         events.IntegrationPublished(
-            integration_id=INTEGRATION, name="Orders", version=1, definition=FLOW
+            integration_id=INTEGRATION, name="Orders", version=1, definition=text
         ),
         events.CustomerRegistered(customer_id=CustomerId("c"), external_id="acme", name="acme"),
     ]
@@ -190,6 +210,17 @@ async def test_every_instance_counts_and_writes_wherever_it_runs(
         said = await ended(log, 20, *hosts)
     assert counts(said) == list(range(1, 21))
     assert len(kept(said)) == 20
+    await log.close()
+
+
+async def test_code_sees_and_changes_shared_values(tmp_path: Path) -> None:
+    log = await SqliteLog.open(tmp_path / "log.db", partitions=4)
+    await deploy(log, CODE)
+    async with worker(log, tmp_path, 0, 1) as one, worker(log, tmp_path, 2, 3) as other:
+        for number, instance in enumerate(INSTANCES):
+            await log.append([admitted(number, instance)])
+            said = await ended(log, number + 1, one, other)
+    assert counts(said) == [1, 2, 3, 4]
     await log.close()
 
 
