@@ -13,6 +13,7 @@ from urllib.parse import quote
 import orjson
 
 from processors.actions import Invocation
+from processors.payload import API_KEYS
 from schemas import events, ids
 from schemas.catalog import Catalog, Instance, Status
 from schemas.events import BodyEncoding, Reason
@@ -114,9 +115,16 @@ def _body(data: Value) -> tuple[str, BodyEncoding, int, str]:
         return body, BodyEncoding.BASE64, len(data), "application/octet-stream"
     if data is None:
         return "", BodyEncoding.TEXT, 0, _JSON
-    text = data if isinstance(data, str) else dump(data).decode()
+    text = data if isinstance(data, str) else dump(_without_keys(data)).decode()
     content_type = _JSON if not isinstance(data, str) or _is_json(data) else "text/plain"
     return text, BodyEncoding.TEXT, len(text.encode()), content_type
+
+
+def _without_keys(data: Value) -> Value:
+    """Without API keys, which never go onto the log; the other flow has them in its own payload."""
+    if isinstance(data, dict):
+        return {key: _without_keys(value) for key, value in data.items() if key != API_KEYS}
+    return [_without_keys(value) for value in data] if isinstance(data, list) else data
 
 
 def _is_json(text: str) -> bool:

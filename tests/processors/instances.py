@@ -1,7 +1,7 @@
 """Instances for tests of the pipeline: one deployed from the text of a file, and what it did."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from eventlog.log import EventLog, NewRecord
@@ -42,7 +42,13 @@ def flow(name: str, trigger: str, *steps: str, extra: str = "") -> str:
     return "\n".join(lines)
 
 
-async def deploy(log: EventLog, text: str, *, version: int = 1) -> events.InstanceDeployed:
+async def deploy(
+    log: EventLog,
+    text: str,
+    *,
+    version: int = 1,
+    api_keys: Mapping[str, Sequence[str]] | None = None,
+) -> events.InstanceDeployed:
     """An instance of the integration in `text`, with an endpoint for each flow."""
     reading = read(text)
     assert reading.definition is not None, reading.problems
@@ -53,7 +59,7 @@ async def deploy(log: EventLog, text: str, *, version: int = 1) -> events.Instan
         version=version,
         customer_id=CustomerId("c"),
         endpoints={flow.name: endpoint_of(flow.name) for flow in reading.definition.flows},
-        sealed=MASTER_KEY.seal({"config": {}, "api_keys": {}}),
+        sealed=MASTER_KEY.seal({"config": {}, "api_keys": dict(api_keys or {})}),
     )
     await tell(
         log,

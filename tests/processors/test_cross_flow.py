@@ -65,6 +65,19 @@ async def test_a_flow_starts_another_one_with_data_and_is_named_as_its_cause(
     await log.close()
 
 
+async def test_api_keys_do_not_go_onto_the_log_with_what_is_sent(tmp_path: Path) -> None:
+    first = FIRST.replace("value: step0.results.body.data", "value: step0.results")
+    log = await SqliteLog.open(tmp_path / "log.db")
+    await deploy(log, definition(first, SECOND), api_keys={"First": ["k3y"]})
+    async with processing(log, tmp_path):
+        await log.append([call("First", '{"sku": "A"}')])
+        said = await ended(log, 2)
+    [invoked] = of(events.FlowInvoked, said)
+    assert '"sku":"A"' in invoked.request.body
+    assert "k3y" not in invoked.request.body
+    await log.close()
+
+
 async def test_an_unknown_flow_is_named_in_the_error_of_the_step(tmp_path: Path) -> None:
     log = await SqliteLog.open(tmp_path / "log.db")
     await deploy(log, definition(FIRST.replace("Second", "Third"), SECOND))
