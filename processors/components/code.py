@@ -72,16 +72,22 @@ def run_code(
 
     With `serve` it may fetch.
     """
-    known = {**context_of(context), "data": inputs["data"]}
-    if _SHARED in inputs["code"]:
-        known[_SHARED] = _share(persist_data.ALL_SHARED, {}, context, world)
+    shared = shared_for(inputs["code"], context, world)
+    known = {**context_of(context), **shared, "data": inputs["data"]}
     answer = called(inputs["code"], known, context.results, context, world, serve)
     outcome = _outcome(answer, context)
-    _keep_shared(answer.get("result"), context, world)
+    keep_shared(answer.get("result"), context, world)
     return outcome
 
 
-def _keep_shared(returned: Value, context: Context, world: World) -> None:
+def shared_for(code: str, context: Context, world: World) -> dict[str, Value]:
+    """What all instances of the integration share, where the code names it: it is fetched."""
+    if _SHARED not in code:
+        return {}
+    return {_SHARED: _share(persist_data.ALL_SHARED, {}, context, world)}
+
+
+def keep_shared(returned: Value, context: Context, world: World) -> None:
     """Merge what the code returned for all instances of the integration."""
     state = returned.get(_SHARED) if isinstance(returned, dict) else None
     if state is None:

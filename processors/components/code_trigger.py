@@ -28,12 +28,14 @@ from schemas.values import Value
 
 
 def _run(inputs: Mapping[str, Any], context: Context, world: World) -> Outcome:
-    known = code.context_of(context)
+    shared = code.shared_for(inputs["code"], context, world)
+    known = {**code.context_of(context), **shared}
     answer = code.called(inputs["code"], known, context.payload, context, world)
     returned = answer.get("result")
     if not isinstance(returned, dict) or "payload" not in returned:
         raise StepError("The code of a trigger must return an object with a payload")
     branch = returned.get("branch")
+    code.keep_shared(returned, context, world)
     return Outcome(
         result=returned["payload"],
         branch=None if branch is None else str(branch),

@@ -119,6 +119,22 @@ async def test_a_trigger_that_fails_fails_its_own_execution_and_tells_its_caller
     await log.close()
 
 
+async def test_a_code_trigger_counts_what_all_instances_share(tmp_path: Path) -> None:
+    function = """module.exports = async (context, payload) => {
+  const calls = (context.integrationState.calls || 0) + 1;
+  return { payload: { calls }, integrationState: { calls } };
+};"""
+    log = await SqliteLog.open(tmp_path / "log.db")
+    await deploy(log, definition(code_flow(function)))
+    async with processing(log, tmp_path):
+        for count in (1, 2):
+            await log.append([call("Hook")])
+            said = await ended(log, count)
+    results = [e.result for e in of(events.StepSucceeded, said) if e.step == "trigger"]
+    assert results == [{"calls": 1}, {"calls": 2}]
+    await log.close()
+
+
 @dataclass(slots=True)
 class Polling:
     """A polling trigger over a list that grows: it gives what it has not given yet."""
