@@ -39,6 +39,8 @@ STATUS_S = 1.0
 NO_MEMORY = 77
 """The exit code of a job that has no memory left (penstock.python_jobs)."""
 
+MAX_FRAME_BYTES = 256 * 1024 * 1024
+_NONSENSE = "its process wrote on the connection to its worker"
 _LENGTH = struct.Struct(">I")
 _READ_BYTES = 1 << 18
 
@@ -79,9 +81,13 @@ class Job:
         """The next frame. Raises Ended."""
         try:
             length = _LENGTH.unpack(await self.reader.readexactly(_LENGTH.size))[0]
+            if length > MAX_FRAME_BYTES:
+                raise Ended(_NONSENSE)
             return orjson.loads(await self.reader.readexactly(length))
         except (asyncio.IncompleteReadError, ConnectionError):
             raise Ended(await self.parent.reason(self)) from None
+        except orjson.JSONDecodeError:
+            raise Ended(_NONSENSE) from None
 
     def end(self) -> None:
         """End it, whatever it is doing. Idempotent."""

@@ -133,6 +133,9 @@ class Session:
                 self._heard.put_nowait(self._understood(await job.receive()))
         except Ended as ended:
             self._heard.put_nowait(Died(str(ended)))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            reason = f"its process said what makes no sense: {type(error).__name__}: {error}"
+            self._heard.put_nowait(Died(reason))
 
     def _understood(self, frame: Mapping[str, Any]) -> Heard:
         logs = tuple((level, line) for level, line in frame["logs"])

@@ -23,6 +23,8 @@ IN_A_STEP = {
     "eats_memory_slowly": ("[bytes(10 ** 6) for _ in range(10 ** 5)]", "more memory"),
     "recurses": ("recurse()", "RecursionError"),
     "closes_everything": ("os.closerange(3, 200)", "its process"),
+    "writes_junk_to_its_worker": ("write_everywhere(b'junkjunk')", "wrote on the connection"),
+    "writes_nonsense_to_its_worker": ("write_everywhere(b'\\0\\0\\0\\2{}')", "makes no sense"),
     "returns_a_function": ("return recurse", "no JSON"),
     "returns_itself": ("x = []; x.append(x); return x", "nested too deep"),
     "returns_too_much": ("return 'x' * (51 * 1024 * 1024)", "are allowed"),
@@ -69,6 +71,13 @@ from penstock.sdk import webhook
 
 def recurse():
     recurse()
+
+def write_everywhere(data):
+    for descriptor in range(3, 60):
+        try:
+            os.write(descriptor, data)
+        except OSError:
+            pass
 """
 STEP = """
 def step_{name}():
