@@ -1,10 +1,11 @@
 """What flows do: branches, loops, stops and errors, from the text of a file to the events."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from processors.actions import Action, Outcome, StepError
+from processors.actions import Action, Outcome, StepError, TriggerTraits
 from processors.interpreter import Perform, Performed, Run, Wait
 from schemas import events
 from schemas.instants import Instant
@@ -80,8 +81,13 @@ def break_when(left: str, right: object) -> Tree:
     return if_("Enough", condition, branch("Yes", step("Leave", "loop/breakLoop")), branch("Else"))
 
 
-def ran(*steps: Tree, data: Value = None) -> list[events.Event]:
-    flow = definition_of(integration(trigger(), *steps)).flows[0]
+def ran(
+    *steps: Tree,
+    data: Value = None,
+    start: Tree | None = None,
+    find: Callable[[str, str], Action | None] = find,
+) -> list[events.Event]:
+    flow = definition_of(integration(start or trigger(), *steps)).flows[0]
     run: Run = run_of((), {})
     run.flow, run.find = flow, find
     run.payload = {"body": {"data": data}}
@@ -254,6 +260,30 @@ def test_any_action_may_choose_a_branch() -> None:
     )
     said = ran(chosen, note("After", reference("choose.results.chosen")))
     assert results(said) == {"choose": {"chosen": "B"}, "inB": [], "after": ["B"]}
+
+
+@pytest.mark.parametrize(
+    ("chosen", "ran_too"), [("Notification", {"told"}), ("Other", set()), (None, set())]
+)
+def test_a_trigger_may_choose_a_branch_and_needs_no_else(
+    chosen: str | None, ran_too: set[str]
+) -> None:
+    choosing = Action(
+        component="test",
+        key="choosing",
+        label="Choose",
+        perform=lambda inputs, context: Outcome(result={}, branch=chosen),
+        is_trigger=True,
+        trigger=TriggerTraits(allows_branching=True, static_branch_names=("Notification", "Other")),
+    )
+    branches = [branch("Notification", note("Told")), branch("URL Verify", note("Verified"))]
+    start = trigger("Trigger", "test/choosing", branches=branches)
+
+    def with_choosing(component: str, key: str) -> Action | None:
+        return choosing if key == "choosing" else find(component, key)
+
+    said = ran(note("After"), start=start, find=with_choosing)
+    assert set(results(said)) == {"after"} | ran_too
 
 
 def test_stop_ends_everything_from_wherever_it_stands() -> None:
