@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from processors import registry
 from processors.actions import Action, Change, Outcome, Runs
+from processors.flow_frames import Suspend
 from processors.interpreter import Perform, Performed, Run, Wait, record_of
 from schemas import codec, events, ids
 from schemas.definitions import (
@@ -24,7 +25,7 @@ from schemas.definitions import (
 )
 from schemas.events import Scope
 from schemas.ids import CustomerId, EndpointId, ExecutionId, InstanceId, IntegrationId
-from schemas.instants import Instant
+from schemas.instants import SECOND, Instant
 from schemas.values import Value
 
 EXECUTION = ExecutionId(ids.derived("execution"))
@@ -397,3 +398,40 @@ def test_a_crash_after_any_append_gives_the_same_events_and_touches_no_step_twic
 def _torn(whole: list[events.Event], durable: int) -> bool:
     """Whether a crash there would part a value from its step, which one record never does."""
     return durable > 0 and isinstance(whole[durable - 1], events.StateChanged)
+
+
+def sleeping(ms: int) -> Step:
+    return Step(
+        key="nap", name="Nap", component="sleep", action="sleep", inputs={"ms": Literal(str(ms))}
+    )
+
+
+def test_a_short_sleep_waits_in_memory() -> None:
+    run = run_of((sleeping(1_500),), {})
+    assert run.advance(None, Instant(0)) == Wait(1.5)
+    assert run.advance(None, Instant(0)) is None
+    assert "ExecutionSuspended" not in kinds(run.said)
+
+
+def test_a_long_sleep_asks_to_be_forgotten_and_goes_on_when_it_is_due() -> None:
+    run = run_of((sleeping(600_000), touch("a")), {})
+    due = Instant(600 * SECOND)
+    assert run.advance(None, Instant(0)) == Suspend(due)
+    early = run_of((sleeping(600_000), touch("a")), {}, list(run.past))
+    assert early.advance(None, Instant(30 * SECOND)) == Suspend(due)
+    assert kinds(early.said) == []
+    woken = run_of((sleeping(600_000), touch("a")), {}, list(run.past))
+    assert isinstance(woken.advance(None, due), Perform)
+    assert [e.step for e in woken.said if isinstance(e, events.StepSucceeded)] == ["nap"]
+
+
+def test_a_long_delay_before_a_retry_asks_to_be_forgotten_too() -> None:
+    policy = ErrorConfig(handler="retry", max_attempts=1, delay_s=90)
+    run = run_of((touch("a", error_config=policy),), {})
+    effect = run.advance(None, Instant(0))
+    assert isinstance(effect, Perform)
+    assert run.advance(failing(effect), Instant(2)) == Suspend(Instant(2 + 90 * SECOND))
+    woken = run_of((touch("a", error_config=policy),), {}, list(run.past))
+    again = woken.advance(None, Instant(90 * SECOND + 2))
+    assert isinstance(again, Perform)
+    assert again.context.attempt == 2
