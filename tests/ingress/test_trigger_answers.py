@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from schemas import events
-from tests.ingress.serving import Trigger, served
+from tests.ingress.serving import Trigger, definition, flow, processing, served
 
 ANSWERING = {"known": {"code": ["runCodeTrigger"]}, "answering": {("code", "runCodeTrigger")}}
 TEXT = """
@@ -82,3 +82,30 @@ async def test_a_refusal_comes_at_once(tmp_path: Path) -> None:
         trigger = await ingress.processors.next_trigger()
         await ingress.processors.decide(trigger, events.Reason.RATE_LIMITED, limit=50)
         assert (await call).status_code == 429
+
+
+CODE = (
+    "module.exports = async (context, payload) => ({ payload, response: "
+    "{ statusCode: 203, contentType: 'text/plain', body: payload.body.data.challenge } });"
+)
+BY_HEADER = """endpointType: instance_specific
+flowNameField: {type: reference, value: payload.results.headers.x-flow}
+"""
+
+
+async def test_the_flow_that_a_request_names_answers_it_by_its_trigger(tmp_path: Path) -> None:
+    hook = f"""
+  - name: Hook
+    steps:
+      - name: Trigger
+        isTrigger: true
+        action: {{component: {{key: code, isPublic: true}}, key: runCodeTrigger}}
+        inputs: {{code: {{type: value, value: "{CODE}"}}}}
+"""
+    text = definition(flow("Plain"), hook, extra=BY_HEADER)
+    async with served(tmp_path, **ANSWERING) as ingress, processing(ingress):
+        url = await ingress.url(text)
+        told = await ingress.http.post(url, json={"challenge": "c7"}, headers={"x-flow": "Hook"})
+        plain = await ingress.http.post(url, json={}, headers={"x-flow": "Plain"})
+    assert (told.status_code, told.text) == (203, "c7")
+    assert (plain.status_code, list(plain.json())) == (200, ["executionId"])
