@@ -23,6 +23,9 @@ from schemas.values import Value
 MAX_DEPTH = 200
 """Levels that JSON may nest: the log holds 254, and an event has some of its own."""
 
+_LONGEST_KEPT = 256
+_LONGEST_CHARSET = 40
+
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -33,6 +36,9 @@ _MARKS = (
 # Python's codecs know more than charsets, and some of them take very long.
 _CHARSETS = re.compile(
     r"utf-(8|16|32)|ascii|iso8859|cp\d|koi8|shift_jis|euc_|gb|big5|mac-|johab|tis-620"
+)
+_PARAMETER = re.compile(
+    r"""\s*([\w!#$%&'*+.^`|~-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;"]*))""", re.ASCII
 )
 _TEXT_ENDINGS = (
     "xml",
@@ -80,9 +86,14 @@ class Media:
         return self.kind.startswith("text/") or self.is_json or self.kind.endswith(_TEXT_ENDINGS)
 
 
-@lru_cache(maxsize=1024)
 def media_of(content_type: str) -> Media:
     """The media type of a Content-Type header. What is not one has an empty kind."""
+    # Long ones are nobody's habit, and would fill the memory of the cache.
+    is_usual = len(content_type) <= _LONGEST_KEPT
+    return _kept_media(content_type) if is_usual else _media(content_type)
+
+
+def _media(content_type: str) -> Media:
     kind, _, rest = content_type.partition(";")
     given = _parameters(rest)
     charset = given.get("charset")
@@ -91,6 +102,9 @@ def media_of(content_type: str) -> Media:
         None if charset is None else _codec(charset),
         given.get("boundary", "").encode("latin-1", "replace"),
     )
+
+
+_kept_media = lru_cache(maxsize=1024)(_media)
 
 
 def parsed_json(raw: bytes, media: Media) -> Value:
@@ -146,7 +160,7 @@ def _check_depth(value: Value) -> None:
 def _codec(charset: str) -> str:
     """The name of Python's codec for a charset, empty where there is none that may be used."""
     try:
-        name = codecs.lookup(charset.strip().lower()).name
+        name = codecs.lookup(charset.strip().lower()[:_LONGEST_CHARSET]).name
     except (LookupError, ValueError):
         return ""
     return name if _CHARSETS.match(name) else ""
@@ -155,10 +169,14 @@ def _codec(charset: str) -> str:
 def _parameters(text: str) -> dict[str, str]:
     """`; charset=utf-8; boundary="a b"`, names in lower case; the first of a name counts."""
     found: dict[str, str] = {}
-    for name, quoted, bare in _PARAMETER.findall(text):
-        value = re.sub(r"\\(.)", r"\1", quoted) if quoted else bare.strip()
-        found.setdefault(name.lower(), value)
+    position = 0
+    while position >= 0:
+        given = _PARAMETER.match(text, position)
+        if given is not None:
+            name, quoted, bare = given.groups()
+            value = bare.strip() if quoted is None else re.sub(r"\\(.)", r"\1", quoted)
+            found.setdefault(name.lower(), value)
+            position = given.end()
+        # Looking on at the next semicolon only, it takes a time that grows with the length.
+        position = text.find(";", position) + 1 or -1
     return found
-
-
-_PARAMETER = re.compile(r"""([\w!#$%&'*+.^`|~-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;"]*))""", re.A)
