@@ -105,7 +105,8 @@ def _pretty(given: _Given) -> Value:
     return orjson.dumps(orjson.loads(json_text(content)), option=orjson.OPT_INDENT_2).decode()
 
 
-def _from_lines(given: _Given) -> Value:
+def from_lines(given: _Given) -> Value:
+    """The values of the lines; also run in computing processes."""
     values: list[Value] = []
     for number, line in enumerate(text_of(_LINES, given["data"]).split("\n"), start=1):
         if line.strip():
@@ -116,11 +117,13 @@ def _from_lines(given: _Given) -> Value:
     return values
 
 
-def _to_lines(given: _Given) -> Value:
+def to_lines(given: _Given) -> Value:
+    """The lines of the values; also run in computing processes."""
     return "".join(f"{json_text(value)}\n" for value in given["data"])
 
 
-def _from_form(given: _Given) -> Value:
+def from_form(given: _Given) -> Value:
+    """The fields of the form; also run in computing processes."""
     content = inside(given["data"])
     if isinstance(content, dict):
         return content
@@ -141,7 +144,8 @@ def _from_form(given: _Given) -> Value:
     return fields
 
 
-def _to_form(given: _Given) -> Value:
+def to_form(given: _Given) -> Value:
+    """The form of the fields; also run in computing processes."""
     fields = json_of(_FIELDS, given["data"])
     if not isinstance(fields, dict):
         raise unfit(_FIELDS, "an object", fields)
@@ -179,6 +183,7 @@ def _to_string(given: _Given) -> Value:
 
 
 _quick = partial(computed.action, COMPONENT)
+_by_size = partial(computed.action_by_size, COMPONENT)
 
 ACTIONS = (
     _quick(
@@ -224,35 +229,33 @@ ACTIONS = (
         _from_binary,
         VALUE,
     ),
-    _quick(
+    _by_size(
         "deserializeFormData",
         "Deserialize URL-encoded Form Data",
         "Gives an object of the fields; one that is there several times is a list.",
-        _from_form,
+        from_form,
         _FORM,
     ),
-    _quick(
+    _by_size(
         "serializeFormData",
         "Serialize URL-encoded Form Data",
         "Gives the text of a form with these fields.",
-        _to_form,
+        to_form,
         _FIELDS,
     ),
-    _quick(
+    _by_size(
         "deserializeJsonl",
         "Deserialize JSON Lines (.jsonl)",
         "Gives the list of values; blank lines count for nothing.",
-        _from_lines,
+        from_lines,
         _LINES,
-        runs=Runs.THREAD,
     ),
-    _quick(
+    _by_size(
         "serializeJsonl",
         "Serialize JSON Lines (.jsonl)",
         "Gives one line of JSON for each value.",
-        _to_lines,
+        to_lines,
         _LIST,
-        runs=Runs.THREAD,
     ),
     _quick(
         "binaryToJson",

@@ -117,6 +117,11 @@ def stripped(given: Value) -> Value:
     return _read(given["html"], lays_out=False)
 
 
+def decode(given: Mapping[str, Any]) -> Value:
+    """The text that the HTML stands for; also run in computing processes."""
+    return html.unescape(given["html"])
+
+
 def _computed(function: Function) -> Callable[..., Outcome]:
     """The parser takes long for some texts that are no HTML, so it runs where it can be ended."""
 
@@ -164,11 +169,12 @@ ACTIONS = (
         lambda given: html.escape(given["text"]),
         _TEXT,
     ),
-    _tool(
+    computed.action_by_size(
+        "html-utils",
         "decodeHtml",
         "Decode HTML",
         "Gives the text with the characters that references stand for.",
-        lambda given: html.unescape(given["html"]),
+        decode,
         _HTML,
     ),
     Action(

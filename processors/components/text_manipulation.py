@@ -20,6 +20,7 @@ from processors.components.refusals import unfit
 from schemas.values import NotSerializable, Value
 
 MAX_CHARS = 50 * 1024 * 1024
+MAX_PARTS = 1_000_000
 _MAX_NEWLINES = 1_000
 _NEWLINES = {"\\n": "\n", "\\r\\n": "\r\n", "\\r": "\r"}
 _LINE_END = re.compile(r"\r?\n")
@@ -161,13 +162,25 @@ def _join_lines(given: Mapping[str, Any]) -> Value:
 
 
 def _split(given: Mapping[str, Any]) -> Value:
-    separator = given["separator"]
-    return given["text"].split(separator) if separator else list(given["text"])
+    text, separator = given["text"], given["separator"]
+    _check_parts(text.count(separator) if separator else len(text))
+    return text.split(separator) if separator else list(text)
 
 
 def _split_lines(given: Mapping[str, Any]) -> Value:
+    _check_parts(given["text"].count("\n"))
     lines = _LINE_END.split(given["text"])
     return [line for line in lines if line.strip()] if given["filterBlankLines"] else lines
+
+
+def _check_parts(count: int) -> None:
+    if count >= MAX_PARTS:
+        raise StepError(f"The text would have more than {MAX_PARTS} parts")
+
+
+def html_decode(given: Mapping[str, Any]) -> Value:
+    """The text that the HTML stands for; also run in computing processes."""
+    return html.unescape(given["text"])
 
 
 def _text(declared: Input, value: Value) -> str:
@@ -211,11 +224,12 @@ ACTIONS = (
         TEXT,
         _REPLACEMENTS,
     ),
-    _tool(
+    computed.action_by_size(
+        "text-manipulation",
         "htmlDecode",
         "HTML Decode",
         "Gives the text with the characters that references such as &amp;amp; stand for.",
-        lambda given: html.unescape(given["text"]),
+        html_decode,
         TEXT,
     ),
     _tool(

@@ -168,6 +168,13 @@ def test_large_texts_are_converted_too() -> None:
         result("deserializeFromCsv", data=text + '"')
 
 
+def test_large_forms_and_lines_are_read_and_written_too() -> None:
+    fields = {"a": "ä" * 100_000, "b": ["x", "y"]}
+    assert result("deserializeFormData", data=result("serializeFormData", data=fields)) == fields
+    values = [{"number": number, "text": "x" * 50} for number in range(5000)]
+    assert result("deserializeJsonl", data=result("serializeJsonl", data=values)) == values
+
+
 @given(VALUES)
 def test_json_and_yaml_are_read_back_as_they_were(value: Value) -> None:
     value = [value]  # an empty text alone counts as no value

@@ -128,6 +128,18 @@ def test_a_text_that_would_fill_the_memory_is_refused() -> None:
         result("replaceMultipleSubstring", text="a", replaceWith=doubling)
 
 
+def test_a_text_of_a_million_parts_is_refused() -> None:
+    with pytest.raises(StepError, match="more than 1000000 parts"):
+        result("split", text="x" * 1_000_000, separator="")
+    with pytest.raises(StepError, match="more than 1000000 parts"):
+        result("splitLines", text="\n" * 1_000_000)
+    assert len(result("split", text="a," * 999_999, separator=",")) == 1_000_000
+
+
+def test_a_large_text_is_decoded_too() -> None:
+    assert result("htmlDecode", text="&lt;" * 100_000) == "<" * 100_000
+
+
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
 
 
