@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
-import orjson
-
 from processors import cleaning
 from processors.actions import Input, Kind, Runs
 from processors.components import computed
@@ -260,8 +258,8 @@ def _deduplicate(given: _Given) -> Value:
 def _is_element(element: Value) -> Callable[[Value], bool]:
     readings = {identity(element)}
     if isinstance(element, str):
-        with contextlib.suppress(orjson.JSONDecodeError):
-            readings.add(identity(orjson.loads(element)))
+        with contextlib.suppress(ValueError):
+            readings.add(identity(cleaning.load_json(element)))
     return lambda item: identity(item) in readings
 
 

@@ -4,9 +4,8 @@ import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import orjson
-
 from processors.actions import Action, Context, Input, Kind, Outcome, Runs, StepError, World
+from processors.cleaning import load_json
 from processors.components.computing import compute_by_size
 from processors.components.files import text_of
 from processors.formats import csv_rows
@@ -105,8 +104,8 @@ def write_rows(given: Value) -> Value:
 
 def _row(value: Value) -> list[Value]:
     if isinstance(value, str) and value.lstrip().startswith("["):
-        with contextlib.suppress(orjson.JSONDecodeError):
-            value = orjson.loads(value)
+        with contextlib.suppress(ValueError):
+            value = load_json(value)
     return value if isinstance(value, list) else [value]
 
 

@@ -4,7 +4,7 @@ import re
 
 import orjson
 
-from schemas.values import Value, to_json
+from schemas.values import NotSerializable, Value, to_json
 
 _MAYBE_WHOLE = re.compile(rb"\.0(?![0-9])|[0-9]e|\$bytes|\$dict")
 """Of JSON that may hold a float with no fraction, or what bytes could be taken for."""
@@ -18,10 +18,10 @@ def identity(value: Value) -> bytes:
         quick = b".0"
     if not _MAYBE_WHOLE.search(quick):
         return quick
-    tagged, _ = to_json(_normal(value))
     try:
+        tagged, _ = to_json(_normal(value))
         return orjson.dumps(tagged, option=orjson.OPT_SORT_KEYS)
-    except TypeError as error:
+    except (TypeError, NotSerializable) as error:
         raise RecursionError(str(error)) from error
 
 
