@@ -7,6 +7,7 @@ admission's partition runs it; two at once do no harm.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import islice
@@ -32,6 +33,8 @@ IN_FLIGHT = 64
 """So many batches at most are on their way to the log."""
 
 Clock = Callable[[], Instant]
+
+_logger = logging.getLogger(__name__)
 
 
 class Ticker:
@@ -81,6 +84,8 @@ class Following:
 
     def end(self) -> None:
         self._unwatch()
+        for append in self._in_flight:
+            append.cancel()
 
     async def step(self, now: Instant) -> None:
         """Say all that has come due by `now`; return when it is durable."""
@@ -100,6 +105,7 @@ class Following:
             self._made.clear()
         await self._settle(0)
         await self._reschedule()
+        self._tell_broken()
         is_due = bool(self.plan) and abs(now - self._said_at) >= FOLLOWED_EVERY_S * SECOND
         if count or changes or is_due:
             await self._say_followed(change, now)
@@ -137,6 +143,19 @@ class Following:
         while more:
             more = self.plan.reschedule(BATCH)
             await asyncio.sleep(0)
+
+    def _tell_broken(self) -> None:
+        for slot, error in self.plan.broken:
+            _logger.error(
+                "the schedule of flow %r of instance %s cannot be followed: %r in zone %r: %r",
+                slot.rule.flow,
+                slot.instance_id,
+                slot.rule.expression,
+                slot.rule.time_zone,
+                error,
+                extra={"action": "schedule_broken"},
+            )
+        self.plan.broken.clear()
 
     async def _settle(self, most: int) -> None:
         while len(self._in_flight) > most:

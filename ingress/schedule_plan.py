@@ -65,10 +65,12 @@ class Ready(NamedTuple):
 @dataclass(slots=True)
 class Plan:
     """`until` is the time up to which everything has been taken out. Each iterator that it gives
-    is to be used up before the next call."""
+    is to be used up before the next call. `broken` are schedules that cannot be followed, and why:
+    they were checked when they were deployed, but time zones come and go with the machine's."""
 
     followed: State
     until: Instant = NEVER
+    broken: list[tuple[Slot, Exception]] = field(default_factory=list)
     _slots: dict[InstanceId, list[Slot]] = field(default_factory=dict)
     _heap: list[tuple[Instant, int, Slot]] = field(default_factory=list)
     _ready: deque[Ready] = field(default_factory=deque)
@@ -232,8 +234,11 @@ class Plan:
         for rule, following in zip(rules, [*rules[1:], None], strict=True):
             start = max(slot.through, rule.since or NEVER)
             stop = end if following is None else min(end, following.since or end)
-            for group in groups(rule, start, stop, is_paused=paused is not None):
-                yield _tick(slot, rule, group, paused)
+            try:
+                for group in groups(rule, start, stop, is_paused=paused is not None):
+                    yield _tick(slot, rule, group, paused)
+            except recurrence.UNUSABLE as error:
+                self.broken.append((slot, error))
         slot.through = max(slot.through, end)
 
     def _keep(self, slot: Slot) -> None:
@@ -245,7 +250,11 @@ class Plan:
         if slot.is_paused or not rule.expression:
             slot.fires_at = None
             return
-        due = recurrence.next_after(rule.expression, rule.time_zone, slot.through)
+        due = None
+        try:
+            due = recurrence.next_after(rule.expression, rule.time_zone, slot.through)
+        except recurrence.UNUSABLE as error:
+            self.broken.append((slot, error))
         if due is None:
             slot.fires_at = None
             return

@@ -195,6 +195,8 @@ def _coming(row: Row[Any], now: Instant) -> Iterator[Instant]:
     if row.status != Status.ACTIVE or not row.expression:
         return iter(())
     begin = Instant(max(now, row.since))
+    if not recurrence.is_zone(row.time_zone or "UTC"):
+        return iter(())
     return recurrence.instants(row.expression, row.time_zone, begin, Instant(begin + _HORIZON))
 
 

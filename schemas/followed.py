@@ -72,5 +72,8 @@ def fires_at(tick: events.TickElapsed) -> Instant:
 
 
 def _later_than(tick: events.TickElapsed, said: Instant) -> events.TickElapsed | None:
-    left = [*recurrence.instants(tick.expression, tick.time_zone, said, tick.due_at)]
+    try:
+        left = [*recurrence.instants(tick.expression, tick.time_zone, said, tick.due_at)]
+    except recurrence.UNUSABLE:
+        left = []  # nobody can tell what is left of it
     return replace(tick, first_due_at=left[0], count=len(left)) if left else None

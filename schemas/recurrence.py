@@ -29,6 +29,9 @@ ENGINE = "croniter"
 ENGINE_VERSION = "5.0.1"
 """Later ones read some expressions otherwise; a test holds this to what is installed."""
 
+UNUSABLE = (LookupError, ValueError, OSError)
+"""What is raised for an expression or a zone that is none."""
+
 LONGEST = 1_000
 LAST_YEAR = 2400
 _YEARS_APART = 12
@@ -70,13 +73,16 @@ def is_zone(name: str) -> bool:
     """Whether there is a time zone of this name."""
     try:
         ZoneInfo(name)
-    except (LookupError, ValueError, OSError):
+    except UNUSABLE:
         return False
     return True
 
 
 def instants(expression: str, zone: str, after: Instant, until: Instant) -> Iterator[Instant]:
-    """The instants later than `after` and not later than `until`, in order, each once."""
+    """The instants later than `after` and not later than `until`, in order, each once.
+
+    Raises what UNUSABLE names where `problem` or `is_zone` would have said so.
+    """
     if len(expression.split()) == 1:
         found: Iterator[Instant] = iter((from_iso(expression),))
     else:
@@ -142,15 +148,19 @@ def _local_times(texts: tuple[str, ...], first: int, end: int) -> Iterator[int]:
 
 
 def _matches(text: str, after: int, end: int) -> Iterator[int]:
-    matcher = _matcher(text)
-    while True:
-        try:
-            after = int(matcher.get_next(float, start_time=float(after)))
-        except CroniterBadDateError:
-            return
-        if after >= end:
-            return
-        yield after
+    following = _match_after(text, after)
+    while following is not None and following < end:
+        yield following
+        following = _match_after(text, following)
+
+
+@lru_cache(maxsize=50_000)
+def _match_after(text: str, after: int) -> int | None:
+    """Kept, because each match leads to the same next one, in every zone and for every schedule."""
+    try:
+        return int(_matcher(text).get_next(float, start_time=float(after)))
+    except CroniterBadDateError:
+        return None
 
 
 @lru_cache(maxsize=5_000)

@@ -81,9 +81,9 @@ class World:
     def recovered(self) -> followed.State:
         """What a reader that starts now knows."""
         state = followed.State()
-        for offset, event in enumerate(self.triggers):
-            if offset >= (self.reader.base or 0):
-                state.note(offset, event)
+        base = self.reader.base or 0
+        for offset, event in enumerate(self.triggers[base:], base):
+            state.note(offset, event)
         return state
 
     def restart_reader(self) -> None:
@@ -417,3 +417,14 @@ def test_a_tick_is_made_before_it_fires_unless_something_changes() -> None:
     world.pause()
     assert [*owner.ticks(at(10))] == []
     assert owner.plan.next_at() is None
+
+
+def test_a_schedule_whose_zone_is_gone_is_told_and_the_others_go_on() -> None:
+    world = World()
+    lost = Scheduled(flow="Lost", expression="*/5 * * * *", time_zone="Europe/Atlantis")
+    world.deploy(lost, rule())
+    owner = Owner(world)
+    world.now = at(11)
+    owner.step()
+    assert {slot.rule.flow for slot, _ in owner.plan.broken} == {"Lost"}
+    assert world.instants() == [at(5), at(10)]
