@@ -22,7 +22,7 @@ from penstock.stages import Ready, Stage
 if TYPE_CHECKING:
     from eventlog.sqlite_follower import Follower
 
-TELL_EVERY_S = 0.025
+TELL_EVERY_S = 0.05
 """Half of what the projector leaves between two batches: sooner would only wake it."""
 UNREAD_BYTES = 64 * 1024
 END_S = 5.0

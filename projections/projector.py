@@ -23,7 +23,7 @@ from schemas.topics import Topic
 _logger = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
-BATCH_EVERY_S = 0.05
+BATCH_EVERY_S = 0.1
 """Under load a batch begins at most this often, so that one transaction carries many records."""
 READ_WAIT_S = 30.0
 CHECK_EVERY_S = 1.0
