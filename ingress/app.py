@@ -23,6 +23,7 @@ from ingress import (
     answers,
     api,
     changes,
+    commands,
     exporting,
     instance_keys,
     releasing,
@@ -136,8 +137,8 @@ def application(
     public_url: str,
     max_body_bytes: int,
     result_ttl_s: int,
-    known: api.Known,
-    read_python: api.ReadPython,
+    known: commands.Known,
+    read_python: commands.ReadPython,
     hooks: changes.Hooks | None = None,
     answering: Collection[tuple[str, str]] = (),
     routers: Sequence[APIRouter] = (),
@@ -163,7 +164,7 @@ def application(
         result_s=result_s,
     )
     followed = changes.Changes(log, definitions, hooks)
-    commands = api.Lifecycle(
+    lifecycle = commands.Lifecycle(
         log=log,
         definitions=definitions,
         master_key=master_key,
@@ -175,8 +176,8 @@ def application(
     )
     own = (
         exporting.router(definitions, api.PREFIX),
-        releasing.router(commands.say, api.PREFIX),
-        instance_keys.router(commands.change, definitions, master_key, api.PREFIX),
+        releasing.router(lifecycle.say, api.PREFIX),
+        instance_keys.router(lifecycle.change, definitions, master_key, api.PREFIX),
     )
     return Application(
         log=log,
@@ -186,7 +187,7 @@ def application(
         webhooks=webhooks,
         results=signed,
         changes=followed,
-        build_rest=partial(api.build, commands, (*routers, *own)),
+        build_rest=partial(api.build, lifecycle, (*routers, *own)),
     )
 
 

@@ -21,7 +21,7 @@ from schemas.secrets import MasterKey
 
 Said = Callable[[Catalog, InstanceId], Sequence[events.Event]]
 Change = Callable[[str, Said], Awaitable[Any]]
-"""Says what follows from the catalog, one change at a time (api.Lifecycle.change)."""
+"""Says what follows from the catalog, one change at a time (commands.Lifecycle.change)."""
 
 
 class KeysChange(BaseModel):

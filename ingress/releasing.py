@@ -18,7 +18,7 @@ from schemas.ids import IntegrationId
 LONGEST_COMMENT = 10_000
 
 Say = Callable[[Callable[[Catalog], Sequence[events.Event]]], Awaitable[Catalog]]
-"""Says what follows from the catalog, one command at a time (api.Lifecycle.say)."""
+"""Says what follows from the catalog, one command at a time (commands.Lifecycle.say)."""
 
 
 class ReleaseBody(BaseModel):
