@@ -76,7 +76,7 @@ class Bodies:
         if media.is_json:
             try:
                 await self._check_stored(blob.key, media)
-            except Malformed:
+            except Refused:
                 await self.discard(body)
                 raise
         return body

@@ -1,12 +1,13 @@
 """Intake: bodies as they are kept, in every encoding, and what is refused of them."""
 
 import gzip
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from schemas.events import BodyEncoding
-from tests.ingress.serving import Served
+from tests.ingress.serving import Served, served
 from tests.ingress.test_webhook import accepted
 
 FORM = {"content-type": "multipart/form-data; boundary=x"}
@@ -120,3 +121,11 @@ async def test_json_that_nests_too_deep_is_refused(ingress: Served, size: int) -
     content = b"[" * size
     headers = {"content-type": "application/json"}
     assert await refused(ingress, content, headers) == (400, "nested_too_deep")
+
+
+async def test_json_of_too_many_values_leaves_nothing(tmp_path: Path) -> None:
+    async with served(tmp_path, max_body_bytes=10_000_000) as ingress:
+        content = b"[" + b"[]," * 1_000_001 + b"[]]"
+        headers = {"content-type": "application/json"}
+        assert await refused(ingress, content, headers) == (413, "too_many_values")
+        assert ingress.stored_blobs() == []

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from schemas import bodies
 from schemas.bodies import MAX_DEPTH, Malformed, media_of
+from schemas.errors import Refused
 
 
 @pytest.mark.parametrize(
@@ -157,3 +158,12 @@ def test_a_content_type_of_any_length_is_read_in_no_time(content_type: str) -> N
 def test_the_rest_of_a_content_type_is_read_behind_what_is_no_parameter() -> None:
     media = media_of('a/b; junk; ="x"; charset="utf-8" junk; boundary=x; c')
     assert (media.charset, media.boundary) == ("utf-8", b"x")
+
+
+def test_json_may_hold_so_many_values_and_a_text_of_any_length() -> None:
+    json = media_of("application/json")
+    with pytest.raises(Refused, match="more than 2000000 values") as raised:
+        bodies.parsed_json(b"[" + b"[]," * 1_000_001 + b"[]]", json)
+    assert (raised.value.status, raised.value.reason) == (413, "too_many_values")
+    long = b'{"a":"' + b"x" * 30_000_000 + b'"}'
+    assert len(bodies.parsed_json(long, json)["a"]) == 30_000_000
