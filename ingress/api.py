@@ -92,9 +92,15 @@ def _add_handlers(app: FastAPI) -> None:
         Unusable: _on_unusable,
         RequestValidationError: _on_validation_error,
         HTTPException: _on_http_exception,
+        Exception: _on_bug,
     }
     for error, handler in handlers.items():
         app.add_exception_handler(error, handler)
+
+
+def _on_bug(_: Request, _error: Exception) -> JSONResponse:
+    """The error itself goes on to the server, which logs it."""
+    return _refusal(500, "An internal error.", "internal")
 
 
 def _refusal(status: int, error: str, reason: str, **more: Any) -> JSONResponse:

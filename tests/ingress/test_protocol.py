@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from fastapi import APIRouter
 
 from ingress import protocol
 from schemas import ids
@@ -206,3 +207,18 @@ async def test_empty_lines_do_not_keep_a_connection_open(node: Listening) -> Non
     writer.write(b"\r\n")
     assert await asyncio.wait_for(reader.read(), 20) == b""
     writer.close()
+
+
+async def test_a_bug_of_ours_is_answered_in_json_too(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = APIRouter()
+
+    @broken.get("/broken")
+    def break_down() -> None:
+        raise RuntimeError("a s3cret")
+
+    async with listening(tmp_path, routers=(broken,)) as node:
+        got = await node.exchange(b"GET /broken HTTP/1.1\r\nhost: a\r\n\r\n")
+    assert (got.status, got.json) == (500, {"error": "An internal error.", "reason": "internal"})
+    assert "RuntimeError" in caplog.text
