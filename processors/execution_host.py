@@ -49,6 +49,7 @@ from processors.python_run import PythonRun
 from processors.python_sessions import Session
 from processors.shared_state_host import Gaps, SharedState
 from schemas import codec, configuration, events, values
+from schemas.catalog import Catalog
 from schemas.configuration import Configuration
 from schemas.definitions import YAML, Definition
 from schemas.errors import PenstockError, Undecodable
@@ -388,8 +389,7 @@ class ExecutionHost:
         said: Sequence[events.Event],
     ) -> Run:
         catalog = self._definitions.catalog
-        version = (admitted.integration_id, admitted.version)
-        if version not in catalog.versions or admitted.preprocess is not None:
+        if admitted.preprocess is not None or _is_behind(catalog, admitted):
             await self._definitions.read_to_end()
         definition = catalog.definition(admitted.integration_id, admitted.version)
         configuration = self._configuration(admitted, definition)
@@ -917,6 +917,15 @@ class ExecutionHost:
         error = None if done.cancelled() else done.exception()
         if error is not None and not self.failed.done():
             self.failed.set_exception(error)
+
+
+def _is_behind(catalog: Catalog, admitted: events.ExecutionAdmitted) -> bool:
+    """Whether another process has decided with what this one has not read yet."""
+    known = catalog.instances.get(admitted.instance_id)
+    version = (admitted.integration_id, admitted.version)
+    if version not in catalog.versions or known is None:
+        return True
+    return known.deployed.revision < admitted.revision
 
 
 def _open(journal: _Journal, run: Run) -> execution.Open:

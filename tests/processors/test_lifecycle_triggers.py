@@ -7,7 +7,7 @@ from eventlog.sqlite import SqliteLog
 from schemas import codec, events
 from schemas.events import InvokeType, Occasion
 from schemas.ids import InstanceId
-from schemas.topics import ADMISSIONS, TRIGGERS
+from schemas.topics import ADMISSIONS, DEFINITIONS, TRIGGERS
 from tests.processors.instances import (
     INSTANCE,
     admitted,
@@ -149,3 +149,24 @@ async def test_an_instance_that_nobody_knows_is_refused(tmp_path: Path) -> None:
     [refused] = of(events.TriggerRefused, await said_on(log, ADMISSIONS))
     assert refused.reason == events.Reason.UNKNOWN_ENDPOINT
     await log.close()
+
+
+async def test_a_worker_that_has_not_read_a_deployment_reads_it_before_it_runs_its_flow(
+    tmp_path: Path,
+) -> None:
+    """Admission, in another process, has."""
+    decided = await opened(tmp_path)
+    async with processing(decided, tmp_path):
+        await decided.append([happened("Set Up", 2)])
+        await ended(decided, 1)
+    [run] = (await admitted(decided)).values()
+    late = await SqliteLog.open(tmp_path / "late.db")
+    published, *rest = await said_on(decided, DEFINITIONS)
+    await tell(late, published)
+    async with processing(late, tmp_path):
+        await tell(late, *rest)
+        await late.append([NewRecord(ADMISSIONS.name, INSTANCE, codec.encode([run]))])
+        said = await ended(late, 1)
+    assert of(events.ExecutionFailed, said) == []
+    await late.close()
+    await decided.close()
