@@ -1,12 +1,14 @@
 """The benchmarks: `python -m bench [--only NAME…] [--seconds S] [--quick]` prints the table.
 
-The result is kept under `results/`, unless the run was quick or only a part. The exit code is 1
-where a row could not be measured, or its answers were wrong; a mark not reached is only said.
+How far it has come is told on stderr. The result is kept under `results/`, unless the run was quick
+or only a part. The exit code is 1 where a row could not be measured, or its answers were wrong; a
+mark not reached is only said.
 """
 
 import argparse
 import logging
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -75,17 +77,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # aiokafka tells at length of leaders that fresh topics do not have yet, and tries again.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     began_at = datetime.now(UTC)
+    described = machine.description()
+    _say(machine.load_at_start(described))
     rows, all_valid = [], True
-    for name in names:
-        print(f"measuring {name}", file=sys.stderr, flush=True)
+    for number, name in enumerate(names, start=1):
+        _say(f"[{number}/{len(names)}] {name} …")
+        begun_s = time.monotonic()
         found, is_valid = measured(name, effort)
         rows += found
         all_valid = all_valid and is_valid
+        for row in found:
+            _say(f"    {report.outcome(row)} ({time.monotonic() - begun_s:.0f} s)")
     print(report.table(rows))
     if not given.quick and not given.only:
-        kept = report.keep(rows, machine.description(), asdict(effort), began_at)
+        kept = report.keep(rows, described, asdict(effort), began_at)
         print(f"\nkept as {kept.name} under bench/results", file=sys.stderr)
     return 0 if all_valid else 1
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -16,7 +16,16 @@ def description() -> dict[str, Any]:
         "memory_mb": int(_value(_MEMINFO, "MemTotal").split()[0] or 0) // 1_000,
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
+        "load": round(os.getloadavg()[0], 2),
     }
+
+
+def load_at_start(described: dict[str, Any]) -> str:
+    """What else the machine was doing, in a sentence."""
+    load, cores = described["load"], described["cores"]
+    said = f"the machine's load is {load:g} on {cores} cores before anything is measured"
+    busy = "; rates will be too low, processor time is the better measure"
+    return said + (busy if load > cores / 4 else "")
 
 
 def _value(file: Path, key: str) -> str:

@@ -36,6 +36,13 @@ def keep(
     return file
 
 
+def outcome(row: Row) -> str:
+    """A row in one line, for those who watch."""
+    what, _, found, ratio, reached = _cells(row)
+    verdict = "reached" if reached == "yes" else "not reached"
+    return ", ".join(part for part in (f"{what}: {found}", ratio, verdict) if part)
+
+
 def _cells(row: Row) -> list[str]:
     ratio = "" if row.ratio is None else f"{row.ratio:.1%}"
     return [row.what, row.mark, row.measured, ratio, "yes" if row.reached else "no"]

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from bench import memory, programs
+from bench import programs, usage
 from bench.rows import Invalid
 from tests import servers
 
@@ -105,7 +105,10 @@ class Penstock:
         return url
 
     def resident_mb(self) -> float:
-        return memory.resident_mb(self._process.pid) if self._process else 0.0
+        return usage.resident_mb(self._process.pid) if self._process else 0.0
+
+    def processor_s(self) -> float:
+        return usage.processor_s(self._process.pid) if self._process else 0.0
 
     def ended(self) -> int:
         """How many executions the views show as ended. Raises Invalid if any did not succeed."""

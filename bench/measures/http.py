@@ -69,7 +69,11 @@ LOAD_MB = 500.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """One case measured. `rate` is what was accepted, executed and projected, per second."""
+    """One case measured. `rate` is what was accepted, executed and projected, per second.
+
+    `processor_us` is what one request took of the time of all of Penstock's processes, in user and
+    kernel: unlike rates it depends little on what else the machine does.
+    """
 
     rate: float
     bare_rate: float
@@ -77,6 +81,7 @@ class Figure:
     drained_s: float
     rest_mb: float
     peak_mb: float
+    processor_us: float
 
 
 def row(case: Case, effort: Effort) -> Row:
@@ -160,10 +165,12 @@ def _measure(up: Penstock, case: Case, effort: Effort, url: str, bare: float) ->
 
     warmed = load_for(effort.warm_up_s)
     up.wait_until_ended(warmed.answered)
+    used_s = up.processor_s()
     outcome = load_for(effort.seconds)
     stopped_at = time.perf_counter()
     up.wait_until_ended(warmed.answered + outcome.answered)
     drained_s = time.perf_counter() - stopped_at
+    used_s = up.processor_s() - used_s
     return Figure(
         rate=outcome.answered / (outcome.seconds + drained_s),
         bare_rate=bare,
@@ -171,6 +178,7 @@ def _measure(up: Penstock, case: Case, effort: Effort, url: str, bare: float) ->
         drained_s=drained_s,
         rest_mb=rest_mb,
         peak_mb=max(*seen, up.resident_mb()),
+        processor_us=used_s / outcome.answered * 1e6,
     )
 
 
@@ -218,7 +226,8 @@ def _mark(case: Case) -> str:
 def _shown(found: Figure) -> str:
     return (
         f"{found.rate:,.0f}/s, p50 {found.outcome.p50_ms:.1f} ms, "
-        f"p99 {found.outcome.p99_ms:.1f} ms; bare {found.bare_rate:,.0f}/s"
+        f"p99 {found.outcome.p99_ms:.1f} ms, {found.processor_us:.0f} µs of processor time each; "
+        f"bare {found.bare_rate:,.0f}/s"
     )
 
 
