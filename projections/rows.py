@@ -62,6 +62,8 @@ class ExecutionRow:
     preprocess_version: int | None = None
     invoked_by: str | None = None
     result_type: str | None = None
+    is_earlier: bool = False
+    """No column: whether the batch tells of a preprocess flow, which may be read after the end."""
 
 
 @dataclass(slots=True)

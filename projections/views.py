@@ -95,7 +95,9 @@ def forget_ended(changes: Changes, ended: Iterable[str]) -> None:
     for execution_id in gone:
         row = changes.executions[execution_id]
         row.status = row.ended_at = row.error = row.error_step = None
-        row.result_type = None
+        row.result_type = row.ended_partition = row.ended_offset = None
+        if not row.is_earlier:
+            row.started_at = None
     if gone:
         changes.steps = {
             key: row
@@ -231,16 +233,20 @@ def _started(event: events.ExecutionStarted, at: int, position: int, changes: Ch
     row = changes.execution(event.execution_id)
     if event.continues or row.started_at is not None:
         return
-    if event.preprocess or row.ended_at is None:
+    if event.preprocess:
+        row.is_earlier = True
         row.started_at = at
         row.status = row.status or Status.RUNNING
-    if not event.preprocess:
+    elif row.ended_at is None:
+        row.status = Status.RUNNING
+        row.started_at = at
         row.flow = event.flow
         row.instance_id = event.instance_id
 
 
 def _dispatched(event: events.FlowDispatched, at: int, position: int, changes: Changes) -> None:
     row = changes.execution(event.execution_id)
+    row.is_earlier = True
     row.flow = event.flow
     row.instance_id = event.instance_id
     row.customer_id = event.customer_id

@@ -60,7 +60,7 @@ def _stated(rows: Iterable[ExecutionRow]) -> list[ExecutionRow]:
     """The rows that say something. One that does not know of a status is pending, which yields."""
     stated = []
     for row in rows:
-        if row.status is None and (row.received_at or row.started_at or row.flow) is not None:
+        if row.status is None and (row.is_earlier or row.received_at is not None):
             row.status = Status.PENDING
         if row.status is not None:
             stated.append(row)
