@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -39,6 +39,8 @@ class Hooks:
 
     env: Mapping[str, str]
     urls: dict[str, str]
+    slow: "Future[httpx.Response]"
+    """A call of the flow that takes 31 s, under way while the other tests run."""
     http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=ANSWER_S))
 
     def call(self, flow: str, path: str = "", method: str = "POST", **given: Any) -> httpx.Response:
@@ -118,9 +120,11 @@ def hooks(
         )
         assert done.code == 0, done.err
         urls = {flow["name"]: flow["webhookUrl"] for flow in done.json["flows"]}
-        found = Hooks(env, urls)
-        with found.http:
-            yield found
+        with ThreadPoolExecutor(1) as beside:
+            slow = beside.submit(httpx.post, urls["Slow"], timeout=ANSWER_S)
+            found = Hooks(env, urls, slow)
+            with found.http:
+                yield found
 
 
 def check_accepted(answer: httpx.Response) -> str:
@@ -455,3 +459,15 @@ def test_a_custom_trigger_gives_a_dynamic_response(hooks: Hooks) -> None:
     assert answer.headers["content-type"] == "text/plain"
     assert answer.headers["x-seen"] == "yes"
     assert EXECUTION_ID.match(answer.headers["prismatic-executionid"])
+
+
+# Limits of synchronous calls: last, because it has to be waited for
+
+
+def test_a_caller_waits_twenty_nine_seconds_and_the_execution_goes_on(hooks: Hooks) -> None:
+    answer = hooks.slow.result(ANSWER_S)
+    execution_id = answer.headers["prismatic-executionid"]
+    assert (answer.status_code, answer.json()["reason"]) == (504, "timeout")
+    assert answer.json()["executionId"] == execution_id
+    assert answer.elapsed.total_seconds() > 28
+    assert hooks.execution(execution_id)["status"] == "succeeded"
