@@ -122,3 +122,29 @@ async def worker(log: EventLog, folder: Path, bootstrap: str, prefix: str) -> As
             host.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await host
+
+
+async def test_the_example_registers_itself_proves_its_address_and_cleans_up(
+    tmp_path: Path,
+) -> None:
+    text = (Path(__file__).parents[2] / "examples" / "registration.yml").read_text()
+    log = await SqliteLog.open(tmp_path / "log.db")
+    async with processing(log, tmp_path), node(log, tmp_path) as served:
+        deployed = await served.deploy(text)
+        await until_ended(log, 2)
+        urls = {one["name"]: one["webhookUrl"] for one in deployed["flows"]}
+        proved = await served.http.post(urls["Receive"], json={"challenge": "c7"})
+        event = await served.http.post(urls["Receive"], json={"kind": "order"})
+        await until_ended(log, 4)
+        await served.remove(deployed)
+        said = await until_ended(log, 5)
+    assert (proved.status_code, proved.text) == (200, "c7")
+    assert list(event.json()) == ["executionId"]
+    assert of(events.ExecutionFailed, said) == []
+    changes = [
+        (e.key, None if e.removed else e.value)
+        for e in of(events.StateChanged, said)
+        if e.scope == events.Scope.CROSS_FLOW
+    ]
+    assert changes == [("registered", urls["Receive"]), ("events", 1), ("registered", None)]
+    await log.close()
