@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import hmac
 import time
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -321,3 +322,13 @@ async def test_the_secret_of_a_url_that_all_share_is_not_one_customers(ingress: 
     call = ingress.call(url, content=BODY, headers=sent)
     await ingress.processors.decide(await ingress.processors.next_trigger())
     assert (await call).status_code == 200
+
+
+async def test_the_example_takes_what_github_signs(ingress: Served) -> None:
+    example = Path(__file__).parents[2] / "examples" / "github_pushes.yml"
+    url = await ingress.url(example.read_text(), config={"Webhook Secret": "s3cret"})
+    forged = {"x-hub-signature-256": f"sha256={digest(BODY)}"}
+    assert await refusal(ingress, url, BODY, forged) == "wrong_signature"
+    genuine = {"x-hub-signature-256": f"sha256={digest(BODY, 's3cret')}"}
+    _, answer = await accepted(ingress, url, content=BODY, headers=genuine)
+    assert (answer.status_code, answer.text) == (202, "noted")
