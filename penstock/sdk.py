@@ -183,7 +183,7 @@ class Flow:
 def flow(
     *, trigger: Start, name: str = "", description: str = ""
 ) -> Callable[[Callable[..., Awaitable[Any]]], Flow]:
-    """Make a flow of a coroutine function; `place_order` is named `Place Order` by default."""
+    """Make a flow of a coroutine function; it has the function's name unless one is given."""
 
     def made(function: Callable[..., Awaitable[Any]]) -> Flow:
         if not inspect.iscoroutinefunction(function):
@@ -191,7 +191,7 @@ def flow(
         if len(inspect.signature(function).parameters) != 2:
             raise TypeError(f"a flow takes (context, trigger), and {function.__name__} does not")
         return Flow(
-            name=name or function.__name__.replace("_", " ").title(),
+            name=name or function.__name__,
             function=function,
             trigger=trigger,
             description=description or inspect.getdoc(function) or "",

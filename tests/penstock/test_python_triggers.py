@@ -54,7 +54,7 @@ async def test_hooks_keep_state_and_items_of_all_pages_run_in_batches(tmp_path: 
         kept = [
             e.cross_flow_state for e in of(events.LifecycleHappened, await said_on(log, TRIGGERS))
         ]
-        assert kept == [{"deployed": "one"}, {"registered": {"as": "one", "urls": ["Take"]}}]
+        assert kept == [{"deployed": "one"}, {"registered": {"as": "one", "urls": ["take"]}}]
         await served.http.post(deployed["flows"][0]["webhookUrl"], json={})
         said = await ended(log, 5)
         assert of(events.ExecutionFailed, said) == []
@@ -77,6 +77,6 @@ async def test_a_webhook_that_cannot_be_created_warns_with_its_reason(tmp_path: 
     async with node(log, tmp_path) as served:
         deployed = await served.deploy(file("broken"), language="python")
     [warning] = deployed["warnings"]
-    assert "webhookLifecycleHandlers.create of flow 'Take' failed" in warning
+    assert "webhookLifecycleHandlers.create of flow 'take' failed" in warning
     assert "the other side is away" in warning
     await log.close()

@@ -95,7 +95,7 @@ def test_a_file_is_read_into_a_definition_without_running_it_here() -> None:
     reading = read(FILE.format(cron="0 3 * * *"))
     assert reading.definition is not None, reading.problems
     place_order, tidy = reading.definition.flows
-    assert (place_order.name, place_order.is_synchronous) == ("Place Order", True)
+    assert (place_order.name, place_order.is_synchronous) == ("place_order", True)
     assert place_order.description == "Takes an order."
     assert tidy.steps[0].schedule is not None
     assert tidy.steps[0].schedule.time_zone == "Europe/Paris"
