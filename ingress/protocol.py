@@ -25,6 +25,9 @@ MAX_HEADERS = 200
 HEAD_S = 10.0
 BODY_S = 20.0
 SLOWEST_BYTES = 16 * 1024
+MAX_FRAMING_BYTES = 1024 * 1024
+MOST_FRAMING = 16
+"""So many times its own size may the bytes around a body be: chunks of one byte have five."""
 LINGER_S = 1.0
 """How long what still comes is read and thrown away, so that the caller gets to see the answer."""
 _CHECK_EVERY_S = 1.0
@@ -61,7 +64,7 @@ class Protocol(HttpToolsProtocol):
         self._in_head = True
         self._has_begun = self._ended = False
         self._begun_s: float | None = self.loop.time()
-        self._head_bytes = self._unparsed_bytes = self._body_bytes = 0
+        self._head_bytes = self._unparsed_bytes = self._body_bytes = self._framing_bytes = 0
         self._names: list[bytes] = []
         self._watch: TimerHandle = self.loop.call_later(_CHECK_EVERY_S, self._check)
 
@@ -84,7 +87,11 @@ class Protocol(HttpToolsProtocol):
             large = isinstance(error.__context__, _HeadTooLarge)
             self.refuse(TOO_LARGE if large else NO_HTTP)
             return
-        if self._in_head and self._begun_s is not None:
+        if not self._in_head:
+            self._framing_bytes += len(data)
+            if self._framing_bytes > MAX_FRAMING_BYTES + MOST_FRAMING * self._body_bytes:
+                self.refuse(TOO_LARGE)
+        elif self._begun_s is not None:
             self._count_unparsed(len(data))
 
     def on_message_begin(self) -> None:
@@ -102,8 +109,13 @@ class Protocol(HttpToolsProtocol):
         self._head_bytes += len(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._names.append(name)
         self._head_bytes += len(name) + len(value)
+        if not self._in_head:
+            # What follows a body in chunks is no header (RFC 9110, 6.5.1), and may go on for ever.
+            if self._head_bytes > MAX_HEAD_BYTES:
+                raise _HeadTooLarge
+            return
+        self._names.append(name)
         lower = name.lower()
         if lower == b"expect" and value.lower() == b"100-continue":
             self.expect_100_continue = True
@@ -118,7 +130,7 @@ class Protocol(HttpToolsProtocol):
         self.scope[answers.WHOLE] = whole_answers.sender_of(self.cycle)  # type: ignore[literal-required]  # as NAMES
         self._in_head = False
         self._begun_s = self.loop.time()
-        self._body_bytes = 0
+        self._body_bytes = self._framing_bytes = 0
 
     def on_body(self, body: bytes) -> None:
         self._body_bytes += len(body)

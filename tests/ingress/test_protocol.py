@@ -222,3 +222,45 @@ async def test_a_bug_of_ours_is_answered_in_json_too(
         got = await node.exchange(b"GET /broken HTTP/1.1\r\nhost: a\r\n\r\n")
     assert (got.status, got.json) == (500, {"error": "An internal error.", "reason": "internal"})
     assert "RuntimeError" in caplog.text
+
+
+CHUNKED = b"transfer-encoding: chunked\r\n\r\n1\r\na\r\n0\r\n"
+
+
+async def test_what_follows_a_body_is_no_header(node: Listening) -> None:
+    path = urlsplit(await node.ingress.url(apiKeys={"Main": ["k1"]})).path.encode()
+    head = b"POST " + path + b" HTTP/1.1\r\nhost: a\r\n"
+    got = await node.exchange(head + CHUNKED + b"api-key: k1\r\n\r\n")
+    assert (got.status, got.json["reason"]) == (401, "missing_api_key")
+    reader, writer = await node.connect()
+    writer.write(head + b"api-key: k1\r\n" + CHUNKED + b"x-late: 1\r\n\r\n")
+    trigger = await node.ingress.processors.next_trigger()
+    names = [name for name, _ in trigger.received.request.headers]
+    assert names == ["host", "api-key", "transfer-encoding"]
+    await node.ingress.processors.decide(trigger)
+    assert (await answer_in(reader)).status == 200
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    "trailer",
+    [b"x: 1\r\n" * 100_000, b"x: " + b"a" * 4_000_000, b"x" * 4_000_000],
+    ids=["many", "endless", "name"],
+)
+async def test_what_follows_a_body_has_an_end(node: Listening, trailer: bytes) -> None:
+    path = urlsplit(await node.ingress.url()).path.encode()
+    head = b"POST " + path + b" HTTP/1.1\r\nhost: a\r\n"
+    check_refusal(await node.exchange(head + CHUNKED, trailer), 431, "headers_too_large")
+    assert await node.ingress.triggers_on_the_log() == 0
+
+
+async def test_small_chunks_are_taken(node: Listening) -> None:
+    path = urlsplit(await node.ingress.url()).path.encode()
+    reader, writer = await node.connect()
+    writer.write(b"POST " + path + b" HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n")
+    writer.write(b"1\r\na\r\n" * 400_000 + b"0\r\n\r\n")
+    trigger = await node.ingress.processors.next_trigger()
+    assert trigger.received.request.body_bytes == 400_000
+    await node.ingress.processors.decide(trigger)
+    assert (await answer_in(reader)).status == 200
+    writer.close()
