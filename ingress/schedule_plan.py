@@ -103,17 +103,17 @@ class Plan:
                     yield from self._deploy(event.instance_id, rules, mark)
             case events.InstancePaused():
                 for slot in self._slots.get(event.instance_id, ()):
-                    yield from self._pass(slot, [slot.rule], self._by(mark))
+                    yield from self._pass(slot, [slot.rule], mark.at)
                     slot.is_paused, slot.fires_at = True, None
             case events.InstanceResumed():
                 for slot in self._slots.get(event.instance_id, ()):
-                    yield from self._pass(slot, [slot.rule], self._by(mark), mark.offset)
+                    yield from self._pass(slot, [slot.rule], mark.at, mark.offset)
                     slot.is_paused = False
                     self._put(slot)
             case events.InstanceRemoved():
                 for slot in self._slots.pop(event.instance_id, ()):
                     paused = mark.offset if slot.is_paused else None
-                    yield from self._pass(slot, [slot.rule], self._by(mark), paused)
+                    yield from self._pass(slot, [slot.rule], mark.at, paused)
                     slot.is_paused, slot.fires_at = True, None
 
     def prepare(self, until: Instant, most: int) -> list[TickElapsed]:
@@ -160,14 +160,10 @@ class Plan:
         following = self.next_at()
         return self.until if following is None else min(self.until, Instant(following - 1))
 
-    def _by(self, mark: Mark) -> Instant:
-        """When a change takes effect: what has been said is not taken back."""
-        return max(mark.at, self.until)
-
     def _slot(self, instance_id: InstanceId, rules: Sequence[Scheduled]) -> Slot:
         schedule_id = ids.schedule_of(instance_id, rules[0].flow)
         change = rules[0].change or 0
-        first = max([rules[0].since or NEVER, *self._ends(rules)])
+        first = rules[0].since or NEVER
         put_off = max(put_off_s(schedule_id, rule) for rule in rules)
         by_all = self.followed.said_by_all(change, put_off)
         said = self.followed.said.get(schedule_id, NEVER)
@@ -196,8 +192,6 @@ class Plan:
             resumed = deployed_at.offset if slot.is_paused else since.offset
             end = rules[-1].since or NEVER
             yield from self._pass(slot, rules, end if slot.is_paused else since.at, resumed)
-        elif paused_at is not None:
-            slot.through = max(slot.through, since.at)
         yield from self._pass(slot, rules, rules[-1].since or NEVER)
         self._keep(slot)
 
@@ -211,7 +205,7 @@ class Plan:
             slot.rule = rule
         else:
             paused = mark.offset if slot.is_paused else None
-            yield from self._pass(slot, [slot.rule], self._by(mark), paused)
+            yield from self._pass(slot, [slot.rule], mark.at, paused)
             slot.rule = rule
             self._put(slot)
 

@@ -140,6 +140,9 @@ def is_fixed(cron: str) -> bool:
 
 def _local_times(texts: tuple[str, ...], first: int, end: int) -> Iterator[int]:
     """The matching local times from `first` on and before `end`, as seconds of a clock in UTC."""
+    if len(texts) == 1:
+        yield from _matches(texts[0], first - 1, end)
+        return
     latest = first - 1
     for local in merge(*(_matches(text, first - 1, end) for text in texts)):
         if local > latest:

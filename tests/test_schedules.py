@@ -13,7 +13,7 @@ import pytest
 from eventlog.blobs import Blobs
 from eventlog.definitions import Definitions
 from eventlog.kafka import KafkaLog
-from eventlog.log import EventLog, Record
+from eventlog.log import EventLog, NewRecord, Record
 from eventlog.sqlite import SqliteLog
 from ingress.schedule import Following, Ticker
 from processors import effects, faust_host
@@ -207,6 +207,22 @@ async def test_admission_that_starts_anew_at_any_record_decides_nothing_twice(ca
         await again.follow()
     assert await case.minutes() == before
     assert before == [(minute, 1, "ran") for minute in (5, 10, 15)]
+
+
+async def test_a_tick_that_was_decided_before_a_restart_still_makes_a_later_one_void(
+    case: Case,
+) -> None:
+    owner = await case.owner()
+    ticks = [*owner.plan.open(owner._opening.pop()), *owner.plan.elapse(case.at(6))]
+    said = [
+        NewRecord(TRIGGERS.name, INSTANCE, codec.encode([tick]), case.partition)
+        for tick in (*ticks, *ticks)
+    ]
+    await case.log.append(said[:1])
+    await (await case.admission()).follow()
+    await case.log.append(said[1:])
+    await (await case.admission()).follow()
+    assert await case.minutes() == [(5, 1, "ran")]
 
 
 async def test_a_pause_is_one_decision_and_what_follows_it_runs(case: Case) -> None:

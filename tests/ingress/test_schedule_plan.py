@@ -428,3 +428,20 @@ def test_a_schedule_whose_zone_is_gone_is_told_and_the_others_go_on() -> None:
     owner.step()
     assert {slot.rule.flow for slot, _ in owner.plan.broken} == {"Lost"}
     assert world.instants() == [at(5), at(10)]
+
+
+def test_what_was_put_off_until_after_a_pause_is_said_with_the_pause_alone() -> None:
+    world = World()
+    put_off = put_off_s(SCHEDULE, rule(jitter_s=200)) * SECOND
+    world.deploy(rule(jitter_s=200))
+    owner = Owner(world)
+    world.now = at(6)
+    world.pause()
+    owner.step()
+    world.now = Instant(at(15) + put_off // 2)
+    world.resume()
+    owner.step()
+    world.restart_reader()
+    world.now = at(21)
+    Owner(world).step()
+    assert world.instants() == [at(5), at(10), at(15), at(20)][: 3 + (put_off <= MINUTE)]

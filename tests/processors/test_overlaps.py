@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 
 from eventlog.log import EventLog, NewRecord
 from eventlog.sqlite import SqliteLog
+from processors import execution, overlaps, suspensions
 from processors.execution import State, fold
 from processors.overlaps import Runs
 from schemas import codec, events, ids
 from schemas.events import Overlap, Scheduled, Skip
 from schemas.ids import ExecutionId, ScheduleId
 from schemas.instants import SECOND, Instant
-from schemas.topics import EXECUTIONS, TRIGGERS
+from schemas.topics import ADMISSIONS, EXECUTIONS, TRIGGERS
 from tests.processors.instances import INSTANCE, definition, deploy, ended, flow, of, tell, until
 from tests.processors.test_pipeline import processing, said_on
 
@@ -206,6 +207,22 @@ def test_a_run_whose_start_is_read_no_more_stands_before_those_that_wait_for_it(
     assert runs.is_held(ExecutionId("2"))
     runs.leave(ExecutionId("1"))
     assert runs.take_released() == ["2"]
+
+
+async def test_a_run_of_which_only_its_carried_record_is_read_is_in_the_way(
+    log: EventLog, tmp_path: Path
+) -> None:
+    await scheduled(log, Overlap.SKIP, 0)
+    async with processing(log, tmp_path):
+        await log.append([tick(1)])
+        await ended(log, 1)
+    [admitted] = of(events.ExecutionAdmitted, await said_on(log, ADMISSIONS))
+    state = State()
+    fold(state, 90, codec.Envelope(tuple(suspensions.carried(admitted, None, []))))
+    later = replace(admitted, execution_id=run(2))
+    [skipped] = overlaps.decide(state.runs, later, execution.started(later, 0, 7))
+    assert isinstance(skipped, events.TickSkipped)
+    assert skipped.open_execution_id == run(1)
 
 
 async def test_the_journal_alone_says_all_of_it(log: EventLog, tmp_path: Path) -> None:
