@@ -117,6 +117,11 @@ def _checked(check: Callable[[str], object], wanted: str) -> Callable[..., Value
     return coerce
 
 
+def _date(text: str) -> None:
+    """A date; the time of day that some forms add counts for nothing."""
+    date.fromisoformat(text.partition("T")[0])
+
+
 def _schedule(variable: RequiredConfigVar, given: Value) -> Value:
     """The text alone: its type and time zone are for the schedule, not for flows."""
     if given == "":
@@ -178,7 +183,7 @@ _TYPES: dict[str, Callable[[RequiredConfigVar, Value], Value]] = {
     "string": _text,
     "code": _text,
     "picklist": _picklist,
-    "date": _checked(date.fromisoformat, "a date such as 2026-01-31"),
+    "date": _checked(_date, "a date such as 2026-01-31"),
     "timestamp": _checked(datetime.fromisoformat, "an instant such as 2026-01-31T12:00:00Z"),
     "schedule": _schedule,
     "number": _number,

@@ -11,7 +11,7 @@ from schemas.definitions import Flow, FlowRetry, Queue, Reference, TriggerResolv
 from schemas.integration_inputs import Names
 from schemas.yaml_places import Place, plain
 
-LARGEST_BATCH = 10_000
+LARGEST_BATCH = 1_000_000
 
 
 def retry(place: Place, flow: Flow, names: Names) -> FlowRetry | None:

@@ -34,6 +34,7 @@ def typed(data_type: str, given: Any, collection: str = "", *picks: str) -> Any:
         ("boolean", False, False),
         ("boolean", "", None),
         ("date", "2026-01-31", "2026-01-31"),
+        ("date", "2026-01-31T12:00:00Z", "2026-01-31T12:00:00Z"),
         ("timestamp", "2026-01-31T12:00:00Z", "2026-01-31T12:00:00Z"),
         ("timestamp", "", None),
         ("schedule", "*/5 * * * *", "*/5 * * * *"),

@@ -467,7 +467,7 @@ WRONG: list[tuple[Edit, str, str]] = [
     (
         edit_flow(triggerResolver={"batchSize": 0}),
         "flows[0].triggerResolver.batchSize",
-        "from 1 to 10000",
+        "from 1 to 1000000",
     ),
     (edit_flow(schemas={"invoke": "x"}), "flows[0].schemas.invoke", "a mapping"),
     (edit_flow(isAgentFlow="x"), "flows[0].isAgentFlow", "true or false"),
