@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from penstock.python_child import Frames
 
 MAX_LINES = 1_000
+STACK_BYTES = 2 * 1024 * 1024
 NO_MEMORY = 77
 """The exit code of a process that has none left."""
 
@@ -147,6 +148,7 @@ def run(frames: "Frames", loaded: python_loading.Loaded) -> None:
     with open(os.devnull, "r+b") as nothing:
         for descriptor in (0, 1, 2):
             os.dup2(nothing.fileno(), descriptor)
+    threading.stack_size(STACK_BYTES)
     try:
         _Job(frames, loaded).run()
     except MemoryError:

@@ -3,8 +3,8 @@
 For each text of code there is one parent process, which has loaded it, and forks jobs
 (penstock.python_child). A job serves one execution at a time, and another one when that has come
 to its end; one that hangs is ended here, one that ends by itself takes nobody along. No
-environment is passed on, so no setting or key is there to be found; texts hash alike everywhere
-(PYTHONHASHSEED), so that a set has one order in every run of a flow.
+environment is passed on, so no setting or key is there to be found; texts hash alike everywhere,
+so that a set has one order in every run of a flow.
 """
 
 import asyncio
@@ -40,6 +40,9 @@ NO_MEMORY = 77
 """The exit code of a job that has no memory left (penstock.python_jobs)."""
 
 MAX_FRAME_BYTES = 256 * 1024 * 1024
+_ENVIRONMENT = {"PYTHONHASHSEED": "0", "MALLOC_ARENA_MAX": "1"}
+"""Texts hash alike everywhere; and a thread takes no 64 MB of a job's address space (malloc(3))."""
+
 _NONSENSE = "its process wrote on the connection to its worker"
 _LENGTH = struct.Struct(">I")
 _READ_BYTES = 1 << 18
@@ -288,7 +291,7 @@ class PythonProcesses:
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=asyncio.subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(),),
-                env={"PYTHONHASHSEED": "0"},
+                env=_ENVIRONMENT,
                 cwd="/",
                 start_new_session=True,  # an interrupt in the terminal is not the code's failure
             )

@@ -56,6 +56,7 @@ class PythonRun(PythonSteps):
     """Keys of steps whose result the flow's process has itself."""
     _turn_until: Instant | None = None
     """By when the flow's turn is to be heard; None where it has been."""
+    _has_overrun: bool = False
     _again: bool = False
     """The flow is to run again from its beginning."""
 
@@ -84,7 +85,7 @@ class PythonRun(PythonSteps):
         self._ready.clear()
         self._held_there.clear()
         self._told_at = self.admitted.received_at
-        self._turn_until = after(self.now, self.turn_s)
+        self._turn_until = after(self.now, self._patience_s)
         payload, tagged = to_json(self._results[self.flow.steps[0].key]["results"])
         about = {
             "execution_id": ids.to_global(ids.EXECUTION, self.admitted.execution_id),
@@ -220,7 +221,7 @@ class PythonRun(PythonSteps):
             "outcome": outcome,
             "now": self._told_at,
         }
-        self._turn_until = after(self.now, self.turn_s)
+        self._turn_until = after(self.now, self._patience_s)
         return Exchange(send=(frame,), until=self._turn_until, holds=True)
 
     def _step_ended(self, heard: StepEnded) -> None:
@@ -250,9 +251,8 @@ class PythonRun(PythonSteps):
 
     def _time_up(self) -> None:
         if self._turn_until is not None and self.now >= self._turn_until:
-            raise FlowFailed(
-                "", f"the flow's own code, outside of its steps, took longer than {self.turn_s:g} s"
-            )
+            self._overrun()
+            return
         late = [
             one
             for one in self._pending.values()
@@ -263,6 +263,17 @@ class PythonRun(PythonSteps):
             error = f"it took longer than {pending.ask['timeout_s']:g} s"
             self._attempt_failed(pending, error, began_at)
             self._again = True
+
+    def _overrun(self) -> None:
+        """A turn took too long, perhaps for want of a processor: once it is given twice the time."""
+        if self._has_overrun:
+            limit = f"took longer than {2 * self.turn_s:g} s"
+            raise FlowFailed("", f"the flow's own code, outside of its steps, {limit}")
+        self._has_overrun = self._again = True
+
+    @property
+    def _patience_s(self) -> float:
+        return self.turn_s * 2 if self._has_overrun else self.turn_s
 
 
 def _result_of(end: Frame) -> Outcome:

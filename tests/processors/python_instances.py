@@ -35,6 +35,7 @@ async def deploy(
             version=version,
             customer_id=CustomerId("c"),
             endpoints={flow.name: endpoint_of(flow.name) for flow in reading.definition.flows},
+            rate_limit=100_000,
             sealed=MASTER_KEY.seal({"config": dict(config or {}), "api_keys": {}}),
         ),
     )
