@@ -265,7 +265,7 @@ class PythonRun(PythonSteps):
             self._again = True
 
     def _overrun(self) -> None:
-        """A turn took too long, perhaps for want of a processor: once it is given twice the time."""
+        """A turn took too long, perhaps for want of a processor: once it has twice the time."""
         if self._has_overrun:
             limit = f"took longer than {2 * self.turn_s:g} s"
             raise FlowFailed("", f"the flow's own code, outside of its steps, {limit}")
