@@ -153,6 +153,11 @@ def test_each_token_is_written_as_moment_does(form: str, expected: str) -> None:
     assert date_formats.write(MOMENT, form) == expected
 
 
+def test_an_instant_before_1970_counts_down() -> None:
+    before = datetime(1969, 12, 31, 23, 59, 59, 500_000, UTC)
+    assert date_formats.write(before, "X x") == "-1 -500"
+
+
 @pytest.mark.parametrize(
     ("day", "week"),
     [((2025, 12, 28), "01 2026"), ((2025, 12, 27), "52 2025"), ((2023, 1, 1), "01 2023")],

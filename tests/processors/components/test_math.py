@@ -32,6 +32,8 @@ def result(key: str, /, **inputs: Any) -> Value:
         ("atan", {"number": 1}, math.pi / 4),
         ("atanh", {"number": 0}, 0),
         ("cbrt", {"number": "-27"}, -3),
+        ("cbrt", {"number": "64"}, 4),
+        ("cbrt", {"number": "2"}, 2 ** (1 / 3)),
         ("ceil", {"number": "1.2"}, 2),
         ("cos", {"number": 0}, 1),
         ("cosh", {"number": 0}, 1),

@@ -204,6 +204,12 @@ def test_gzip_of_other_tools_is_read() -> None:
     assert result("zip", "decompressGzip", gzipFileData=two)["data"] == b"abc"
 
 
+def test_a_file_may_be_as_large_as_the_bound() -> None:
+    packed = gzip.compress(bytes(zip.MAX_UNPACKED_BYTES), compresslevel=1)
+    unpacked = result("zip", "decompressGzip", gzipFileData=packed)
+    assert len(unpacked["data"]) == zip.MAX_UNPACKED_BYTES == 50 * 1024 * 1024
+
+
 def archive_of(**files: bytes) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -360,6 +366,8 @@ PAGE = """<html><head><title>T</title><style>p{}</style></head><body><h1>Big &am
 def test_html_becomes_text() -> None:
     plain = result("html-utils", "htmlToPlaintext", html=PAGE)
     assert plain == "Big & new\n\nOne\ntwo three\n\n* a\n\n* b"
+    odd = "a</script>b<script>x</script>c<p>d</p>e<td>1</td><td>2</td>"
+    assert result("html-utils", "htmlToPlaintext", html=odd) == "abc\n\nd\n\ne1 2"
     assert result("html-utils", "stripHtmlTags", html="<p>a <b>&lt;b</b></p>") == "a <b"
     assert result("html-utils", "htmlToPlaintext") == ""
 

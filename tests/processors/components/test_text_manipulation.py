@@ -51,6 +51,8 @@ def result(key: str, /, **inputs: Any) -> Value:
             "a\r\n\r\nb",
         ),
         ("joinLines", {"strings": ["a", "b"], "newlineType": "\n"}, "a\nb"),
+        ("joinLines", {"strings": ["a", "b"], "numberOfNewlines": "1000"}, "a" + "\n" * 1000 + "b"),
+        ("joinLines", {"strings": ["a", "b"], "numberOfNewlines": "0"}, "ab"),
         ("lowerCase", {"text": "ÄB"}, "äb"),
         ("upperCase", {"text": "äß"}, "ÄSS"),
         ("match", {"text": "a1b22", "regex": "[0-9]+"}, ["1", "22"]),
