@@ -8,9 +8,10 @@ from html.parser import HTMLParser
 from typing import Any
 
 from processors import cleaning
-from processors.actions import Action, Context, Input, Outcome, Runs, World
+from processors.actions import Action, Context, Input, Outcome, Runs, StepError, World
 from processors.components import computed, http
 from processors.components.computing import Function, compute
+from processors.formats import html_layout
 from schemas.values import Value
 
 _HIDDEN = frozenset(("script", "style", "head", "title", "template", "noscript"))
@@ -117,6 +118,24 @@ def stripped(given: Value) -> Value:
     return _read(given["html"], lays_out=False)
 
 
+def inlined(given: Value) -> Value:
+    """The document with style attributes; runs in a computing process. Raises StepError."""
+    import css_inline
+
+    # Without a loader of stylesheets: what a document refers to elsewhere is not fetched.
+    inliner = css_inline.CSSInliner(load_remote_stylesheets=False)
+    try:
+        document: str = inliner.inline(given["html"])
+    except (ValueError, css_inline.InlineError) as error:
+        raise StepError(str(error)) from error
+    return document
+
+
+def formatted(given: Value) -> Value:
+    """The document in lines; runs in a computing process."""
+    return html_layout.laid_out(given["html"])
+
+
 def decode(given: Mapping[str, Any]) -> Value:
     """The text that the HTML stands for; also run in computing processes."""
     return html.unescape(given["html"])
@@ -168,6 +187,25 @@ ACTIONS = (
         "Gives the text as it can stand in HTML, in attributes too.",
         lambda given: html.escape(given["text"]),
         _TEXT,
+    ),
+    Action(
+        component="html-utils",
+        key="convertInlineCss",
+        label="Convert to Inline CSS",
+        description="Gives the document with its stylesheets as style attributes, as mail programs "
+        "want it. Stylesheets elsewhere are not fetched.",
+        perform=_computed(inlined),
+        inputs=(_HTML,),
+        runs=Runs.THREAD,
+    ),
+    Action(
+        component="html-utils",
+        key="formatHtml",
+        label="Format HTML",
+        description="Gives the document with each block on a line of its own, indented.",
+        perform=_computed(formatted),
+        inputs=(_HTML,),
+        runs=Runs.THREAD,
     ),
     computed.action_by_size(
         "html-utils",

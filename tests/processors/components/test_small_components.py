@@ -378,7 +378,34 @@ def test_html_is_encoded_and_decoded() -> None:
     assert result("html-utils", "decodeHtml", html=encoded) == "<a & 'b'>"
 
 
-@pytest.mark.parametrize("key", ["htmlToPlaintext", "stripHtmlTags", "decodeHtml"])
+def test_stylesheets_become_attributes_and_others_are_not_fetched() -> None:
+    page = (
+        "<style>p { color: red }</style><link rel='stylesheet' href='file:///etc/passwd'><p>a</p>"
+    )
+    inlined = result("html-utils", "convertInlineCss", html=page)
+    assert '<p style="color: red;">a</p>' in inlined
+    assert "root:" not in inlined
+
+
+def test_html_is_laid_out() -> None:
+    page = "<!doctype html><div><p>One <b>two</b>\n three</p><pre> a\n  b</pre></div>"
+    lines = [
+        "<div>",
+        "  <p>",
+        "    One <b>two</b> three",
+        "  </p>",
+        "  <pre> a",
+        "  b</pre>",
+        "</div>",
+    ]
+    laid_out = "\n".join(["<!doctype html>", *lines, ""])
+    assert result("html-utils", "formatHtml", html=page) == laid_out
+    assert result("html-utils", "formatHtml", html=laid_out) == laid_out
+
+
+@pytest.mark.parametrize(
+    "key", ["convertInlineCss", "decodeHtml", "formatHtml", "htmlToPlaintext", "stripHtmlTags"]
+)
 def test_what_is_no_html_is_refused(key: str) -> None:
     with pytest.raises(StepError, match=r"HTML \(html\) must be a text"):
         result("html-utils", key, html={"a": object()})
