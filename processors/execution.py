@@ -45,6 +45,8 @@ from schemas.instants import Instant
 from schemas.values import Value, from_json
 
 MAX_ANSWERED = 1_000
+MAX_SIGNALS = 100
+"""So many signals are kept for an execution until it takes them."""
 
 
 @dataclass(slots=True)
@@ -217,6 +219,12 @@ def resume(state: State, execution_id: ExecutionId) -> None:
     known = state.suspended.pop(execution_id, None)
     if known is not None:
         state.open[execution_id] = Open(known.offset, -1, invoked_by=known.invoked_by, carried=True)
+
+
+def has_room_for_signal(state: State, execution_id: ExecutionId) -> bool:
+    """Whether another signal is kept for an execution that has not taken any yet."""
+    said = state.open[execution_id].said
+    return sum(isinstance(event, events.SignalReceived) for event in said) < MAX_SIGNALS
 
 
 def end(state: State, execution_id: ExecutionId, *, failed: bool) -> ExecutionId | None:

@@ -315,10 +315,10 @@ class ExecutionHost:
         elif execution_id in state.suspended:
             woken.append(execution_id)
             execution.evolve(state, journal.head, event)
-        elif execution_id in state.open:
+        elif execution_id in state.open and execution.has_room_for_signal(state, execution_id):
             execution.evolve(state, journal.head, event)
         else:
-            _logger.info("signal %r is for %s, which has ended", event.name, execution_id)
+            _logger.info("signal %r to %s is dropped: it takes none", event.name, execution_id)
             return []
         value = codec.encode([event], journal.claim)
         return [NewRecord(EXECUTIONS.name, event.instance_id, value, journal.partition)]

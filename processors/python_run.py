@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, assert_never
 
 from processors.actions import Outcome, Stop
+from processors.execution import MAX_SIGNALS
 from processors.flow_frames import (
     Died,
     Exchange,
@@ -32,7 +33,7 @@ from processors.interpreter import (
 from processors.interpreter import _FlowFailed as FlowFailed
 from processors.interpreter import _Signal as Signal
 from processors.python_steps import ATTEMPT_CHARACTERS, Pending, PythonSteps, after
-from processors.recording import MAX_SIGNALS, Ended, recording_of
+from processors.recording import Ended, recording_of
 from schemas import events, ids
 from schemas.instants import Instant
 from schemas.secrets import hide

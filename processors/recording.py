@@ -8,13 +8,11 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from processors.execution import MAX_SIGNALS
 from schemas import events
 
 SHOWN = 30
 """So many steps of an order are named in an error."""
-
-MAX_SIGNALS = 100
-"""So many signals are kept for steps that have not been reached."""
 
 Ended = events.StepSucceeded | events.StepFailed
 
