@@ -6,7 +6,6 @@ A failed append is fatal for this host's state: whoever runs it begins again fro
 """
 
 import asyncio
-import hashlib
 import logging
 from collections import deque
 from collections.abc import Awaitable, Coroutine, Sequence
@@ -22,6 +21,7 @@ from processors import (
     effects,
     execution,
     finding,
+    journal_records,
     overlaps,
     preprocess,
     replies,
@@ -42,7 +42,6 @@ from processors.interpreter import (
     Wait,
     record_of,
 )
-from processors.invocations import body_of
 from processors.payload import payload
 from processors.preprocess import Preprocessing
 from processors.python_run import PythonRun
@@ -69,17 +68,11 @@ MAX_OPEN = 2_000
 MAX_BEHIND = 8
 """By so many records an execution may run ahead of the log; then it waits."""
 
-LARGE_BYTES = 256 * 1024
-"""Records above this size leave their large results in the blob store."""
-
 KEEP_AFTER_S = 7 * 86_400
 """What stands on the journal for longer is carried forward, long before its retention ends."""
 
 KEEP_EVERY_S = 6 * 3_600.0
 
-LARGE_RESULT_BYTES = 32 * 1024
-EVENTS_IN_RECORD = 500
-_BLOB = "$blob"
 CARRIED_IN_RECORD = 200
 
 _logger = logging.getLogger(__name__)
@@ -372,7 +365,10 @@ class ExecutionHost:
         for record in found:
             for event in codec.decode(record.value).events:
                 if isinstance(event, events.ExecutionAdmitted):
-                    said = [await self._with_result(known) for known in open_run.said]
+                    said = [
+                        await journal_records.restored(known, self._blobs)
+                        for known in open_run.said
+                    ]
                     run = await self._run(journal, event, record.at, said)
                     effect = None if run.ended else run.advance(None, record.at)
                     await self._append(journal, run)
@@ -537,8 +533,8 @@ class ExecutionHost:
             await self._append(journal, run)
             return False
         said = suspensions.carried(run.began_as or run.admitted, wait.wake_at, run.past)
-        if len(codec.encode(said)) > LARGE_BYTES:
-            said = [await self._offloaded(event) for event in said]
+        if len(codec.encode(said)) > journal_records.LARGE_BYTES:
+            said = [await journal_records.offloaded(event, self._blobs) for event in said]
         record = suspensions.record_of(said, journal.claim, journal.partition)
         written = await self._records(journal, run)
         # From here to the append nothing may come between: who is signalled must be carried whole.
@@ -598,7 +594,9 @@ class ExecutionHost:
         if (place := journal.suspending.get(execution_id)) is not None:
             open_run.journal_offset = await asyncio.shield(place)
         told = await suspensions.read(self._log, journal.partition, open_run.journal_offset)
-        said = [await self._with_result(event) for event in (*told.said, *since)]
+        said = [
+            await journal_records.restored(event, self._blobs) for event in (*told.said, *since)
+        ]
         now = effects.clock()
         run = await self._run(journal, told.admitted, now, said)
         if not isinstance(run, PythonRun):
@@ -720,67 +718,19 @@ class ExecutionHost:
         dispatched: events.FlowDispatched | None = None
         for index, event in enumerate(said):
             if isinstance(event, events.FlowInvoked):
-                said[index] = event = await self._with_stored_body(event)
+                said[index] = event = await journal_records.with_stored_body(event, self._blobs)
                 execution.invoke(journal.state, journal.head, event)
                 invoked.append(event)
             elif isinstance(event, events.FlowDispatched):
                 dispatched = event
         onward = [_onward(event) for event in invoked]
-        try:
-            value = codec.encode(said, journal.claim)
-        except TypeError:
-            said, value = _unencodable(journal, run, said)
-        key = run.admitted.instance_id
-        ends = isinstance(said[-1], events.ExecutionCompleted | events.ExecutionFailed)
-        if len(value) <= LARGE_BYTES:
-            record = NewRecord(EXECUTIONS.name, key, value, journal.partition)
-            return _Written([record], onward, ends, dispatched, answer)
-        said = [await self._offloaded(event) for event in said]
-        cut = [
-            NewRecord(EXECUTIONS.name, key, codec.encode(some, journal.claim), journal.partition)
-            for some in _cut(said)
-        ]
-        return _Written(cut, onward, ends, dispatched, answer)
-
-    async def _with_stored_body(self, event: events.FlowInvoked) -> events.FlowInvoked:
-        """A large body is left in the blob store, as that of a webhook is."""
-        if event.request.body_bytes <= LARGE_BYTES or event.request.encoding == BodyEncoding.BLOB:
-            return event
-        content = body_of(event.request)
-        blob = await self._blobs.put(f"invocations/{event.execution_id}", content)
-        request = replace(event.request, body=blob.key, encoding=BodyEncoding.BLOB)
-        return replace(event, request=request)
-
-    async def _offloaded(self, event: events.Event) -> events.Event:
-        if isinstance(event, events.StepSucceeded):
-            path = hashlib.sha256(f"{event.step}\0{event.loop_path}".encode()).hexdigest()[:32]
-            blob = await self._store(event.result, f"results/{event.execution_id}/{path}")
-            if event.kept is not None:
-                kept = await self._store(event.kept, f"results/{event.execution_id}/{path}.kept")
-                event = event if kept is None else replace(event, kept={_BLOB: kept})
-            return event if blob is None else replace(event, result=None, blob=blob)
-        if isinstance(event, events.ExecutionCompleted) and event.response is not None:
-            key = f"results/{event.execution_id}/response"
-            blob = await self._store(event.response.result, key)
-            if blob is not None:
-                return replace(event, response=replace(event.response, result=None, blob=blob))
-        return event
-
-    async def _store(self, result: Any, key: str) -> str | None:
-        content = values.dump(result)
-        if len(content) <= LARGE_RESULT_BYTES:
-            return None
-        return (await self._blobs.put(key, content)).key
-
-    async def _with_result(self, event: events.Event) -> events.Event:
-        if not isinstance(event, events.StepSucceeded):
-            return event
-        if event.kept is not None and _BLOB in event.kept:
-            event = replace(event, kept=values.load(await self._blobs.get(event.kept[_BLOB])))
-        if event.blob is None:
-            return event
-        content = await self._blobs.get(event.blob)
-        return replace(event, result=values.load(content), blob=None)
+        place = journal_records.Place(journal.partition, journal.claim, run.admitted.instance_id)
+        records, last = await journal_records.records(
+            said, run.admitted.execution_id, place, self._blobs
+        )
+        ends = isinstance(last, events.ExecutionCompleted | events.ExecutionFailed)
+        run.ended = run.ended or ends
+        return _Written(records, onward, ends, dispatched, answer)
 
     def _ended(
         self, journal: _Journal, run: Run, last: NewRecord, offset: int
@@ -952,20 +902,6 @@ def _is_durable_before(effect: Effect) -> bool:
     return isinstance(effect, Perform) and effect.action.at_most_once
 
 
-def _cut(said: Sequence[events.Event]) -> list[Sequence[events.Event]]:
-    """Parts of about EVENTS_IN_RECORD; a step's changes of state stay with its result."""
-    parts: list[Sequence[events.Event]] = []
-    begin = 0
-    for end in range(1, len(said) + 1):
-        whole = not isinstance(
-            said[end - 1], events.StateChanged | events.LogWritten | events.FlowInvoked
-        )
-        if end == len(said) or (whole and end - begin >= EVENTS_IN_RECORD):
-            parts.append(said[begin:end])
-            begin = end
-    return parts
-
-
 def _write(journal: _Journal, admitted: events.ExecutionAdmitted, change: Change) -> None:
     owner = (change.scope.value, execution.owner_of(change.scope, admitted))
     held = journal.state.values.setdefault(owner, {})
@@ -973,24 +909,3 @@ def _write(journal: _Journal, admitted: events.ExecutionAdmitted, change: Change
         held.pop(change.key, None)
     else:
         held[change.key] = execution.Stored(change.value, journal.head)
-
-
-def _unencodable(
-    journal: _Journal, run: Run, said: Sequence[events.Event]
-) -> tuple[list[events.Event], bytes]:
-    """What stays of a run one of whose values JSON cannot hold: all before it, and its failure."""
-    kept: list[events.Event] = []
-    for event in said:
-        try:
-            codec.encode([event])
-        except TypeError as error:
-            result = getattr(event, "result", None)
-            where = values.unfit(result) or str(error)
-            message = f"a step's result cannot be written as JSON: {where}"
-            step = getattr(event, "step", "")
-            execution_id = run.admitted.execution_id
-            kept.append(events.ExecutionFailed(execution_id=execution_id, error=message, step=step))
-            break
-        kept.append(event)
-    run.ended = True
-    return kept, codec.encode(kept, journal.claim)

@@ -69,9 +69,15 @@ flows:
       - name: Save
         action: {key: saveCrossFlowValue, component: {key: persist-data}}
         inputs: {keyInput: {type: value, value: k}, valueInput: {type: value, value: v}}
+      - name: Get
+        action: {key: httpGet, component: {key: http}}
+        inputs: {url: {type: reference, value: trigger.results.body.data.url}}
       - name: Raise
         action: {key: pow, component: {key: math}}
         inputs: {}
+      - name: Get Again
+        action: {key: httpGet, component: {key: http}}
+        inputs: {url: {type: reference, value: trigger.results.body.data.url}}
 """
 
 
@@ -148,7 +154,7 @@ async def test_a_result_of_fifty_megabytes_is_kept_in_a_blob_and_goes_on(tmp_pat
     await log.close()
 
 
-async def test_a_result_that_json_cannot_hold_names_step_and_place(
+async def test_a_result_that_json_cannot_hold_names_step_and_place_and_ends_it(
     tmp_path: Path, monkeypatch: Any
 ) -> None:
     odd = Action(
@@ -160,12 +166,13 @@ async def test_a_result_that_json_cannot_hold_names_step_and_place(
     monkeypatch.setattr(registry, "ACTIONS", {**registry.ACTIONS, ("math", "pow"): odd})
     log = await SqliteLog.open(tmp_path / "log.db")
     await deploy(log, ODD)
-    async with processing(log, tmp_path):
-        await log.append([request(1)])
+    async with http_stub.running() as stub, processing(log, tmp_path):
+        await log.append([request(1, body(url=f"{stub.url}/echo"))])
         [reply] = await replies(log, 1)
     assert isinstance(reply, events.ResultReady)
     assert reply.error is not None
     assert "set at .a[1]" in reply.error
+    assert len(stub.received) == 1
     said = await said_on(log, EXECUTIONS)
     assert any(isinstance(e, events.StateChanged) for e in said)
     [failed] = [e for e in said if isinstance(e, events.ExecutionFailed)]
