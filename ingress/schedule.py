@@ -51,7 +51,8 @@ class Ticker:
         try:
             while True:
                 now = self._clock()
-                await following.step(now)
+                if following.has_work(now):
+                    await following.step(now)
                 await following.wait(self._clock())
         finally:
             following.end()
@@ -87,6 +88,12 @@ class Following:
         for append in self._in_flight:
             append.cancel()
 
+    def has_work(self, now: Instant) -> bool:
+        """Whether something has come due by `now`, or has been read, or is to be said again."""
+        following = self.plan.next_at()
+        is_due = following is not None and following <= now
+        return is_due or bool(self._opening or self._changes) or self._is_to_be_said(now)
+
     async def step(self, now: Instant) -> None:
         """Say all that has come due by `now`; return when it is durable."""
         await self._definitions.read_to_end()
@@ -106,8 +113,7 @@ class Following:
         await self._settle(0)
         await self._reschedule()
         self._tell_broken()
-        is_due = bool(self.plan) and abs(now - self._said_at) >= FOLLOWED_EVERY_S * SECOND
-        if count or changes or is_due:
+        if count or changes or self._is_to_be_said(now):
             await self._say_followed(change, now)
 
     async def wait(self, now: Instant) -> None:
@@ -160,6 +166,9 @@ class Following:
     async def _settle(self, most: int) -> None:
         while len(self._in_flight) > most:
             await self._in_flight.pop(0)
+
+    def _is_to_be_said(self, now: Instant) -> bool:
+        return bool(self.plan) and abs(now - self._said_at) >= FOLLOWED_EVERY_S * SECOND
 
     async def _say_followed(self, change: int, now: Instant) -> None:
         event = events.SchedulesFollowed(through=self.plan.said_through(), change=change)
