@@ -88,3 +88,13 @@ async def test_a_price_list_is_reported_or_fails_with_all_that_does_not_fit(tmp_
     assert refused.reply.error is not None
     assert "0.price: 'cheap' does not match" in refused.reply.error
     assert "0.sku: 'w1' does not match" in refused.reply.error
+
+
+async def test_the_flows_of_a_schedule_can_be_called_as_well(tmp_path: Path) -> None:
+    text = text_of("nightly.yml")
+    async with http_stub.running() as stub, at_work(tmp_path, text, stub, {}) as at:
+        await at.call("Report")
+        ran = await at.call("Report")
+        heard = await at.call("Heartbeat")
+    assert ran.results["count"] == 2
+    assert heard.log_lines == ["alive"]
