@@ -482,6 +482,8 @@ class ExecutionHost:
         """Do what the run asks for, until it has ended or is suspended."""
         behind: deque[asyncio.Future[None]] = deque()
         while effect is not None and run.admitted.execution_id in journal.state.open:
+            if run.ended:  # by a value that JSON cannot hold
+                return
             if isinstance(effect, Suspend) and await self._suspend(journal, run, effect, session):
                 return
             if isinstance(effect, Gather):
