@@ -17,6 +17,7 @@ in the fields of Outcome that only triggers set.
 import enum
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from schemas import ids
@@ -219,7 +220,13 @@ class Context:
     @property
     def idempotency_key(self) -> str:
         """Derived when asked for: most steps have nobody to send it to."""
-        return ids.derived("step", self.execution_id, self.step, self.loop_path)
+        return _key_of(self.execution_id, self.step, self.loop_path)
+
+
+@lru_cache(maxsize=4096)
+def _key_of(execution_id: str, step: str, loop_path: str) -> str:
+    """What is about to happen carries it, and so does the request that is then sent."""
+    return ids.derived("step", execution_id, step, loop_path)
 
 
 made_quickly(Outcome, Context)
