@@ -263,3 +263,29 @@ def test_saying_everything_again_changes_nothing(
     again = [record._replace(offset=record.offset + 50) for record in admitted]
     story.tell(views, *again)
     assert story.contents(views, with_positions=False) == before
+
+
+def test_a_waiting_step_is_running_and_what_carries_it_forward_changes_nothing(
+    views: Views,
+) -> None:
+    wait = events.ExecutionSuspended(
+        execution_id=story.execution_id(0), step="approved", waits_for="approved", sequence=1
+    )
+    story.tell(
+        views,
+        story.record("admissions", 0, story.admitted(0)),
+        journal(0, story.started(0), story.succeeded(0, "reserve"), wait),
+    )
+    before = show(views, 0)
+    assert [(step["key"], step["status"]) for step in before["steps"]] == [
+        ("reserve", "succeeded"),
+        ("approved", "running"),
+    ]
+    assert before["steps"][1]["startedAt"] is not None
+    carried = events.ExecutionCarried(execution_id=story.execution_id(0))
+    for offset in (7, 9):
+        again = journal(offset, carried, story.admitted(0), wait, story.succeeded(0, "reserve"))
+        story.tell(views, again)
+        assert show(views, 0) == before
+    story.tell(views, journal(12, story.succeeded(0, "approved")))
+    assert [step["key"] for step in show(views, 0)["steps"]] == ["reserve", "approved"]
