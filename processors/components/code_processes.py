@@ -29,7 +29,7 @@ class Ended(Exception):
 
     def __init__(self, returncode: int) -> None:
         super().__init__(f"the sandbox ended with {returncode}")
-        self.timed_out = returncode == -signal.SIGALRM
+        self.timed_out = returncode in (-signal.SIGALRM, -signal.SIGPROF)
 
 
 class Rejected(Exception):

@@ -118,7 +118,7 @@ def test_each_tool_does_what_it_documents(
         ),
         ("addKey", {"object": {}, "key": ""}, r"Key \(key\) is required"),
         ("addKey", {"object": {"a": 5}, "key": "b", "objectPath": "a"}, "'a' leads, found 5"),
-        ("addKey", {"object": {"a": [1]}, "key": "b", "objectPath": "a.7"}, "there is no '7'"),
+        ("addKey", {"object": {"a": [1]}, "key": "b", "objectPath": "a.1"}, "there is no '1'"),
         ("addMultipleKeys", {"object": {}, "dynamicFields": "[1]"}, r"dynamicFields\).*found 1"),
         ("append", {"listInput": "abc"}, r"List \(listInput\) must be a list, found \"abc\""),
         ("chunks", {"listInput": [1], "numberInput": "0"}, "from 1 up, found 0"),
