@@ -8,8 +8,10 @@ import orjson
 import pytest
 
 from ingress import repeats
+from processors import admission_host, key_keeper
 from schemas import codec, events, ids
 from schemas.ids import ExecutionId
+from schemas.instants import SECOND
 from schemas.topics import ADMISSIONS, EXECUTIONS
 from tests.ingress.serving import SYNC, Served, definition, flow, processing, served
 from tests.ingress.test_preprocess import TARGET, TYPES, text_of, until_ended
@@ -59,7 +61,13 @@ async def test_a_repeat_is_answered_with_the_first_execution(ingress: Served) ->
     assert await ran(ingress) == 2
 
 
-async def test_it_holds_over_a_restart_of_the_processors(ingress: Served) -> None:
+@pytest.mark.parametrize("said_again_after", [20_000, 1])
+async def test_it_holds_over_a_restart_of_the_processors(
+    ingress: Served, said_again_after: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(key_keeper, "SAID_AGAIN_AFTER", said_again_after)
+    # The stretch that is read for the limit is not to bring keys along by chance.
+    monkeypatch.setattr(admission_host, "CLOCKS_APART", -SECOND)
     url = await ingress.url()
     async with processing(ingress):
         first = await post(ingress, url, "a")
@@ -70,6 +78,10 @@ async def test_it_holds_over_a_restart_of_the_processors(ingress: Served) -> Non
         assert (await post(ingress, url, "a")).json() == first.json()
     assert again.json() == first.json()
     assert await ran(ingress) == 2
+    records = await ingress.log.read(ADMISSIONS, 0, 0)
+    said = [event for record in records for event in codec.decode(record.value).events]
+    said_again = any(isinstance(event, events.KeysRemembered) for event in said)
+    assert said_again is (said_again_after == 1)
 
 
 @pytest.mark.parametrize("size", [10, 300_000])
