@@ -1,1 +1,1 @@
-"""The built-in components, one file each: what their actions take in, do and give out."""
+"""The built-in components: what their actions take in, do and give out; some in several files."""
