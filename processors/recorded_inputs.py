@@ -3,8 +3,9 @@
 Takes in the inputs as the definition has them and as they were resolved; gives out a JSON object
 for the log, or None where the definition says it all. What is literal is not kept, because the
 execution's version of the definition has it; nor the value of a config variable, because its
-version of the configuration has that, sealed. Secrets within texts are hidden. Of a value that is
-long the log keeps how long, and a digest by which two can be compared: most are earlier results.
+version of the configuration has that, sealed. Secrets within texts are hidden. Of a long value that
+is an earlier result the log keeps the reference, since it has the result; of another one how long
+it is, and a digest by which two can be compared.
 """
 
 import hashlib
@@ -13,13 +14,26 @@ from typing import Any
 
 import orjson
 
-from schemas.definitions import Complex, ConfigVar, Entry, Input, Item, Literal, Pair
+from schemas.definitions import (
+    Complex,
+    ConfigVar,
+    Entry,
+    Input,
+    Item,
+    Literal,
+    Pair,
+    Reference,
+)
 from schemas.secrets import hide
 from schemas.values import NotSerializable, Value, dump
 
 MAX_INPUT_BYTES = 4096
 MAX_INPUTS_BYTES = 32 * 1024
+MAX_DIGESTED_BYTES = 1024 * 1024
+"""Longer ones are not even read to their end: to write them as JSON takes its time."""
+
 CONFIG_VAR = "$configVar"
+REFERENCE = "$reference"
 OMITTED = "$omitted"
 
 
@@ -29,7 +43,8 @@ def recorded(
     secrets: Iterable[str],
     secret_inputs: Container[str] = (),
 ) -> dict[str, Any] | None:
-    """`{input: value}`, `{"$configVar": key}` or `{"$omitted": {"bytes", "sha256"}}` for a value.
+    """By input a value, `{"$configVar": key}`, `{"$reference": [step, kind, segment…]}` or
+    `{"$omitted": {"bytes", "sha256"}}`.
 
     Bytes are base64 texts, named entries of a complex input `[name, value]`. Of `secret_inputs` no
     value is kept.
@@ -45,12 +60,36 @@ def recorded(
         elif key in secret_inputs:
             kept[key] = {OMITTED: {"reason": "secret"}}
         elif varies(one):
-            value = resolved[key]
-            if secrets or isinstance(one, Complex):
-                value = _hidden(value, secrets)
-            kept[key], size = _short(value, min(room, MAX_INPUT_BYTES))
+            kept[key], size = _of(one, resolved[key], secrets, min(room, MAX_INPUT_BYTES))
             room -= size
     return kept or None
+
+
+def _of(given: Input, value: Value, secrets: Iterable[str], limit: int) -> tuple[Any, int]:
+    if _is_longer(value, limit):
+        if isinstance(given, Reference):
+            return {REFERENCE: [given.step, given.kind, *given.path]}, 0
+        if _is_longer(value, MAX_DIGESTED_BYTES):
+            return {OMITTED: {"moreThanBytes": MAX_DIGESTED_BYTES}}, 0
+    if secrets or isinstance(given, Complex):
+        value = _hidden(value, secrets)
+    return _short(value, limit)
+
+
+def _is_longer(value: Value, limit: int) -> bool:
+    """Whether `value` takes more than so many bytes of JSON, roughly; no more of it is read."""
+    pending, size = [value], 0
+    while pending and size <= limit:
+        one = pending.pop()
+        size += 2
+        if isinstance(one, str | bytes):
+            size += len(one)
+        elif isinstance(one, dict):
+            size += sum(map(len, map(str, one)))
+            pending += one.values()
+        elif isinstance(one, list | tuple):
+            pending += one
+    return size > limit
 
 
 def recorded_values(values: Mapping[str, Value], secrets: Iterable[str]) -> dict[str, Any] | None:

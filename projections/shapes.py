@@ -43,7 +43,8 @@ class Step(TypedDict):
     """One run of a step, at its latest attempt. `result` is `{"blob": key}` where a blob has it.
 
     `inputs` are those that the definition does not spell out, by name: values, bytes in base64;
-    `{"$configVar": key}`; and `{"$omitted": {"bytes", "sha256"}}` for what is long.
+    `{"$configVar": key}`; for what is long `{"$reference": [step, kind, segment…]}` or
+    `{"$omitted": {"bytes", "sha256"}}`.
     """
 
     key: str

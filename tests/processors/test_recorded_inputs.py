@@ -6,7 +6,12 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.recorded_inputs import MAX_INPUT_BYTES, MAX_INPUTS_BYTES, recorded
+from processors.recorded_inputs import (
+    MAX_DIGESTED_BYTES,
+    MAX_INPUT_BYTES,
+    MAX_INPUTS_BYTES,
+    recorded,
+)
 from schemas.definitions import Complex, ConfigVar, Entry, Input, Literal, Pair, Reference, Template
 
 RESULT = Reference("get", "results", ())
@@ -60,11 +65,21 @@ def test_secrets_are_hidden_wherever_they_stand() -> None:
     assert of(pairs, [Pair("auth", "Bearer s3cret")], secrets) == [["auth", "Bearer ***"]]
 
 
-def test_of_long_values_size_and_digest_are_kept() -> None:
-    first, again = (of(RESULT, "x" * MAX_INPUT_BYTES) for _ in range(2))
-    other = of(RESULT, "y" * MAX_INPUT_BYTES)
+def test_of_a_long_result_the_reference_is_kept() -> None:
+    deep = Reference("loop", "currentItem", ("a.b", "0"))
+    for long in ("x" * MAX_INPUT_BYTES, ["xxxx"] * 1000, {"k" * 5000: 1}, [1] * 3000):
+        assert of(deep, long) == {"$reference": ["loop", "currentItem", "a.b", "0"]}
+    assert of(deep, "x" * 4000) == "x" * 4000
+
+
+def test_of_other_long_values_size_and_digest_are_kept() -> None:
+    text = Template(("n ", RESULT))
+    first, again = (of(text, "x" * MAX_INPUT_BYTES) for _ in range(2))
+    other = of(text, "y" * MAX_INPUT_BYTES)
     assert first == again != other
     assert first["$omitted"]["bytes"] == MAX_INPUT_BYTES + 2
+    huge = of(text, "x" * (MAX_DIGESTED_BYTES + 1))
+    assert huge == {"$omitted": {"moreThanBytes": MAX_DIGESTED_BYTES}}
 
 
 def test_of_what_json_cannot_hold_the_reason_is_kept() -> None:
