@@ -78,6 +78,8 @@ def _of(given: Input, value: Value, secrets: Iterable[str], limit: int) -> tuple
 
 def _is_longer(value: Value, limit: int) -> bool:
     """Whether `value` takes more than so many bytes of JSON, roughly; no more of it is read."""
+    if isinstance(value, str | bytes):
+        return len(value) + 2 > limit
     pending, size = [value], 0
     while pending and size <= limit:
         one = pending.pop()
@@ -85,7 +87,8 @@ def _is_longer(value: Value, limit: int) -> bool:
         if isinstance(one, str | bytes):
             size += len(one)
         elif isinstance(one, dict):
-            size += sum(map(len, map(str, one)))
+            size += 8 * len(one)
+            pending += one
             pending += one.values()
         elif isinstance(one, list | tuple):
             pending += one
