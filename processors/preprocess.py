@@ -70,6 +70,8 @@ def dispatch(
     led = routing.lead(catalog, admitted.endpoint_id, endpoint, named)
     if isinstance(led, Astray):
         return led
+    if not routing.is_met(definition, led.flow):
+        return Astray(reason=Reason.UNKNOWN_FLOW, named=named, instance=led.instance)
     open_points = admitted.preprocess or events.Preprocess()
     course = routing.dispatched(led, named, open_points, waits=admitted.synchronous)
     if isinstance(course, Astray):

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from processors import payload
-from schemas import endpoint_keys, events, ids, inputs
+from schemas import endpoint_keys, events, ids, inputs, signatures
 from schemas.catalog import Catalog, Endpoint, Instance, Status
-from schemas.definitions import Flow, Reference, Routing
+from schemas.definitions import Definition, Flow, Reference, Routing
 from schemas.events import BodyEncoding, Reason
 from schemas.ids import CustomerId, EndpointId, InstanceId, IntegrationId
 from schemas.integration_routing import SHARED
@@ -88,7 +88,26 @@ def course(
     led = lead(catalog, event.endpoint_id, endpoint, named)
     if isinstance(led, Astray):
         return led
+    if not is_met(definition, led.flow):
+        return Astray(reason=Reason.UNKNOWN_FLOW, named=_cut(named), instance=led.instance)
     return dispatched(led, named, _open_points(event), waits=event.synchronous)
+
+
+def is_met(ruling: Definition, flow: Flow) -> bool:
+    """Whether ingress has checked what the trigger of `flow` wants checked.
+
+    It has met the request by the version that rules, which may check no signatures where an older
+    one, of another customer, does.
+    """
+    first = ruling.flow(ruling.routing.preprocess_flow)
+    if first is None and len(ruling.flows) == 1:
+        first = ruling.flows[0]
+    return not _is_signed(flow) or (first is not None and _is_signed(first))
+
+
+def _is_signed(flow: Flow) -> bool:
+    trigger = flow.steps[0]
+    return (trigger.component, trigger.action) == (signatures.COMPONENT, signatures.TRIGGER)
 
 
 def dispatched(

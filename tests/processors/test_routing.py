@@ -221,6 +221,30 @@ def test_the_fields_of_the_highest_version_deployed_rule_a_shared_endpoint() -> 
     assert deployments.admitted(**to("acme")).instance_id == instance_id
 
 
+SIGNED = (
+    "inputs: {hmacHeaderName: {type: value, value: x-sign}, secretKey: {type: value, value: k}}"
+)
+
+
+def signed(text: str) -> str:
+    """The flow in `text` with a trigger that checks signatures."""
+    checked = text.replace("key: webhook-triggers, isPublic: true", "key: hash")
+    return checked.replace("key: webhook}", "key: hmacWebhookTrigger}").replace(
+        "inputs: {}", SIGNED
+    )
+
+
+def test_a_flow_that_checks_signatures_is_not_reached_where_nobody_checked_them() -> None:
+    extra = f"endpointType: shared_instance\n{FLOW}\n{CUSTOMER}"
+    deployments = Deployments((definition(signed(flow("First")), extra=extra), "acme"))
+    assert deployments.admitted(**to("acme")).flow == "First"
+    newer = deployments.deploy(SHARED, "globex")
+    assert deployments.refusal(**to("acme")).reason == Reason.UNKNOWN_FLOW
+    assert deployments.admitted(**to("globex")).flow == "First"
+    deployments.catalog.apply(lifecycle.remove(deployments.catalog, newer))
+    assert deployments.admitted(**to("acme")).flow == "First"
+
+
 @pytest.mark.parametrize("flow_name", ["First", "Second"])
 def test_whether_a_caller_waits_is_for_the_flow_to_say_if_it_does_not(flow_name: str) -> None:
     deployments = Deployments((of_instance(), "acme"))
