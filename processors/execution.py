@@ -122,6 +122,9 @@ class State:
     """By request id, the latest last; MAX_ANSWERED of them at most."""
 
 
+Terminal = events.ExecutionCompleted | events.ExecutionFailed
+
+
 def fold(state: State, offset: int, envelope: codec.Envelope) -> None:
     """Collect one record of the journal."""
     if envelope.claim is not None and envelope.claim != state.claim:

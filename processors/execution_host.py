@@ -135,8 +135,8 @@ class _Written(NamedTuple):
 
     records: list[NewRecord]
     onward: list[NewRecord]
-    ends: bool = False
-    """Whether the last event is the run's last: it may end while earlier ones are appended."""
+    last: events.Event | None = None
+    """The last event; where it is terminal the run ends with it, whatever the run says now."""
     dispatched: events.FlowDispatched | None = None
     answer: events.TriggerAnswered | None = None
 
@@ -707,8 +707,8 @@ class ExecutionHost:
         elif dispatched is not None:
             by_flow = run.admitted.preprocess is not None and run.admitted.preprocess.by_flow
             answers += routing.told(run.admitted, by_flow=by_flow)
-        if written.ends:
-            answers += self._ended(journal, run, written.records[-1], offset)
+        if isinstance(written.last, execution.Terminal):
+            answers += self._ended(journal, run, written.last, offset)
         return answers
 
     async def _records(self, journal: _Journal, run: Run) -> _Written:
@@ -730,12 +730,11 @@ class ExecutionHost:
         records, last = await journal_records.records(
             said, run.admitted.execution_id, place, self._blobs
         )
-        ends = isinstance(last, events.ExecutionCompleted | events.ExecutionFailed)
-        run.ended = run.ended or ends
-        return _Written(records, onward, ends, dispatched, answer)
+        run.ended = run.ended or isinstance(last, execution.Terminal)
+        return _Written(records, onward, last, dispatched, answer)
 
     def _ended(
-        self, journal: _Journal, run: Run, last: NewRecord, offset: int
+        self, journal: _Journal, run: Run, terminal: execution.Terminal, offset: int
     ) -> list[replies.Reply]:
         admitted = run.admitted
         journal.news.pop(admitted.execution_id, None)
@@ -750,7 +749,6 @@ class ExecutionHost:
             execution.end(journal.state, admitted.execution_id, failed=False)
             self._release(journal)
             return []
-        terminal = codec.decode(last.value).events[-1]
         failed = isinstance(terminal, events.ExecutionFailed)
         journal.tell(execution.end(journal.state, admitted.execution_id, failed=failed))
         self._release(journal)
@@ -799,9 +797,11 @@ class ExecutionHost:
         journal.note(offset, records)
 
     async def _checkpoint_if_due(self, journal: _Journal) -> None:
+        if journal.since_checkpoint < CHECKPOINT_RECORDS:
+            return
         live = sum(len(held) for held in journal.state.values.values())
         live += len(journal.state.suspended)
-        if journal.since_checkpoint < max(CHECKPOINT_RECORDS, 2 * live):
+        if journal.since_checkpoint < 2 * live:
             return
         await self._checkpoint(journal, journal.head - journal.since_checkpoint)
 

@@ -37,7 +37,7 @@ class Place(NamedTuple):
 async def records(
     said: Sequence[events.Event], execution_id: ExecutionId, place: Place, blobs: Blobs
 ) -> tuple[list[NewRecord], events.Event]:
-    """The records of these events of one run, and the last event that they say."""
+    """The records of these events of one run, and the last event, as it stands there."""
     try:
         value = codec.encode(said, place.claim)
     except TypeError:
@@ -50,7 +50,7 @@ async def records(
         NewRecord(EXECUTIONS.name, place.key, codec.encode(part, place.claim), place.partition)
         for part in _cut(small)
     ]
-    return cut, said[-1]
+    return cut, small[-1]
 
 
 def _until_unencodable(
