@@ -144,7 +144,6 @@ def ingress(parts: Parts, views: "Views", listener: socket.socket) -> Stage:
         from processors import effects, finding, hooks, literal_inputs, registry
         from projections import api
 
-        await python_files.install_components()
         async with effects.world(
             code_timeout_s=parts.settings.code_timeout_s,
             allow_private=parts.settings.allow_private_networks,
@@ -248,10 +247,8 @@ def worker(parts: Parts) -> Stage:
     """Decides on triggers and executes flows, on the host that fits the log."""
 
     async def work(ready: Ready) -> None:
-        from penstock import python_files
         from processors import effects
 
-        await python_files.install_components()
         async with effects.world(
             code_timeout_s=parts.settings.code_timeout_s,
             allow_private=parts.settings.allow_private_networks,

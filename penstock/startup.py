@@ -160,14 +160,19 @@ class Parts:
 
 @asynccontextmanager
 async def opened(known: Settings) -> AsyncIterator[Parts]:
-    """The open parts, with `definitions` read to its end. Raises Unusable and LogUnavailable."""
+    """The open parts, with `definitions` read to its end and the components of packages known.
+
+    Raises Unusable and LogUnavailable.
+    """
     from eventlog.blobs import Blobs
     from eventlog.definitions import Definitions
+    from penstock import python_files
 
     master_key = master_key_of(known)
     async with open_log(known) as log:
         definitions = Definitions(log)
         await definitions.read_to_end()
+        await python_files.install_components()
         yield Parts(
             settings=known,
             log=log,
