@@ -29,6 +29,7 @@ MAX_PARENTS = 16
 MAX_JOBS = 64
 """So many jobs run at once in this process; others wait for one to end."""
 
+ATTEMPTS = 3
 MAX_USES = 100
 """So many executions a job serves, one after another."""
 
@@ -131,8 +132,12 @@ class Parent:
 
     async def fork(self, number: int) -> Job:
         ours, theirs = socket.socketpair()
-        with theirs:
-            socket.send_fds(self.control, [_framed({"fork": number})], [theirs.fileno()])
+        try:
+            with theirs:
+                socket.send_fds(self.control, [_framed({"fork": number})], [theirs.fileno()])
+        except OSError:
+            ours.close()
+            raise
         ours.setblocking(False)
         reader, writer = await asyncio.open_connection(sock=ours, limit=_READ_BYTES)
         job = Job(reader, writer, self, number)
@@ -225,9 +230,16 @@ class PythonProcesses:
             await parent.process.wait()
 
     async def open(self, key: str, told: Frame) -> Job:
-        """A new process of the code `told`, which `key` names. Raises NotLoaded."""
+        """A process of the code `told`, which `key` names. Raises NotLoaded."""
         await self._room.acquire()
         try:
+            return await self._opened(key, told)
+        except BaseException:
+            self._room.release()
+            raise
+
+    async def _opened(self, key: str, told: Frame) -> Job:
+        for _ in range(ATTEMPTS):
             parent = await self._parent(key, told)
             while parent.idle:
                 job = parent.idle.pop()
@@ -235,10 +247,11 @@ class PythonProcesses:
                     job.uses += 1
                     return job
                 job.end()
-            return await parent.fork(next(self._numbers))
-        except BaseException:
-            self._room.release()
-            raise
+            try:
+                return await parent.fork(next(self._numbers))
+            except OSError:  # it has ended, and we have not been told yet
+                parent.close()
+        raise _not_loaded("the process that has loaded it ends again and again")
 
     def close_job(self, job: Job, *, at_rest: bool = False) -> None:
         """Every job that was opened is closed, once. One `at_rest` may serve again."""
@@ -259,7 +272,10 @@ class PythonProcesses:
     async def _parent(self, key: str, told: Frame) -> Parent:
         async with self._starting.setdefault(key, asyncio.Lock()):
             known = self._parents.pop(key, None)
-            if known is None or known.ended:
+            if known is not None and known.ended:
+                known.close()
+                known = None
+            if known is None:
                 self._make_room()
                 known = await self._start()
                 try:

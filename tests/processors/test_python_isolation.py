@@ -4,6 +4,7 @@ from pathlib import Path
 
 from eventlog.sqlite import SqliteLog
 from schemas import events
+from schemas.topics import EXECUTIONS
 from tests.processors import instances, python_instances
 from tests.processors.test_pipeline import processing
 
@@ -136,4 +137,40 @@ async def test_each_kind_of_hostile_code_fails_its_own_execution_with_the_reason
     assert not wrong
     assert errors.keys() == expected.keys()
     assert SECRET not in repr(said)
+    await log.close()
+
+
+PARRICIDE = """
+import os, time
+from penstock.sdk import Integration, flow, webhook
+
+def parricide():
+    os.kill(os.getppid(), 9)
+    time.sleep(9)
+
+@flow(trigger=webhook(), name="kills")
+async def kills(context, trigger):
+    await context.step("kill", parricide)
+
+@flow(trigger=webhook(), name="goes_on")
+async def goes_on(context, trigger):
+    return await context.step("one", abs, -1)
+
+integration = Integration(name="Test", flows=[kills, goes_on])
+"""
+
+
+async def test_the_worker_goes_on_when_the_process_that_has_loaded_the_code_is_killed(
+    tmp_path: Path,
+) -> None:
+    log = await SqliteLog.open(tmp_path / "log.db")
+    await python_instances.deploy(log, PARRICIDE)
+    async with processing(log, tmp_path):
+        await log.append([instances.call("kills")])
+        await instances.ended(log, 1)
+        await log.append([instances.call("goes_on")])
+        said = await instances.ended(log, 2)
+    assert len(instances.of(events.ExecutionFailed, said)) == 1
+    assert len(instances.of(events.ExecutionCompleted, said)) == 1
+    assert len(instances.of(events.PartitionClaimed, said)) == log.partitions(EXECUTIONS)
     await log.close()
