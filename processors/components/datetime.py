@@ -1,12 +1,14 @@
 """Date/Time: instants read, shifted and written; pure. The current time is that of the step.
 
-A date/time is a text in ISO 8601, a year, or milliseconds since 1970. What a step gives is a text
-in UTC such as `2026-01-31T08:00:00.000Z`, as JavaScript writes dates.
+A date/time is a text in ISO 8601 or as mail has it, a year, or milliseconds since 1970. What a step
+gives is a text in UTC such as `2026-01-31T08:00:00.000Z`, as JavaScript writes dates.
 """
 
 import math
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, tzinfo
+from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Any
 
@@ -19,6 +21,7 @@ from schemas.values import Value
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DEFAULT_FORMAT = "YYYY-MM-DDTHH:mm:ss.SSSZ"
+_MAIL = re.compile(r"([A-Za-z]{3}, )?\d{1,2} [A-Za-z]{3} \d{4} [\d:]{5,8} ([+-]\d{4}|[A-Z]{1,5})")
 _Given = Mapping[str, Any]
 
 _MOMENT = Input(
@@ -26,7 +29,8 @@ _MOMENT = Input(
     label="Date/Time",
     kind=Kind.ANY,
     required=True,
-    description="A text in ISO 8601, a year, or milliseconds since 1970.",
+    description="A text in ISO 8601 or as headers of mail and HTTP have it, a year, or "
+    "milliseconds since 1970.",
     example="2026-01-31T09:00:00+01:00",
 )
 _ZONE = Input(
@@ -88,9 +92,17 @@ _SHIFTS = tuple(_shift(unit) for unit in ("seconds", "minutes", "hours", "days")
 def _moment(given: _Given, zone: tzinfo = UTC) -> datetime:
     value = given["dateTimeInput"]
     try:
-        return conditions.moment(value, zone).astimezone(UTC)
+        read = _of_mail(value) or conditions.moment(value, zone)
+        return read.astimezone(UTC)
     except (ValueError, OverflowError, TypeError, OSError) as error:
         raise unfit(_MOMENT, "a date and time in ISO 8601", value) from error
+
+
+def _of_mail(value: Value) -> datetime | None:
+    """As headers of mail and HTTP have it (RFC 5322, 3.3): `Tue, 14 Nov 2023 22:13:20 GMT`."""
+    if not isinstance(value, str) or not _MAIL.fullmatch(value.strip()):
+        return None
+    return parsedate_to_datetime(value.strip())
 
 
 def _zone(given: _Given) -> tzinfo:

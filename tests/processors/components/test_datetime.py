@@ -41,6 +41,16 @@ def result(key: str, /, **inputs: Any) -> Value:
         ("convertToISOString", {"dateTimeInput": "2026"}, "2026-01-01T00:00:00.000Z"),
         (
             "convertToISOString",
+            {"dateTimeInput": "Tue, 14 Nov 2023 22:13:20 GMT"},
+            "2023-11-14T22:13:20.000Z",
+        ),
+        (
+            "convertToISOString",
+            {"dateTimeInput": "1 Jul 2026 08:00 +0200"},
+            "2026-07-01T06:00:00.000Z",
+        ),
+        (
+            "convertToISOString",
             {"dateTimeInput": "2026-07-01T12:00", "timeZoneInput": "Europe/Berlin"},
             "2026-07-01T10:00:00.000Z",
         ),
@@ -95,6 +105,7 @@ def test_each_action_does_what_it_documents(
             r"daysInput\) must be a number",
         ),
         ("convertToISOString", {"dateTimeInput": [1]}, "must be a date and time"),
+        ("convertToISOString", {"dateTimeInput": "99 Nov 2023 22:13 GMT"}, "must be a date"),
         (
             "convertToISOString",
             {"dateTimeInput": NOON, "timeZoneInput": "Mars"},
