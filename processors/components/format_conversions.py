@@ -10,7 +10,7 @@ from processors.actions import Action, Context, Input, Kind, Outcome, Runs, Step
 from processors.cleaning import load_json
 from processors.components.change_data_format import COMPONENT, TEXTS, VALUE, json_text
 from processors.components.computing import compute_by_size
-from processors.components.files import MAX_BYTES, inside, text_of
+from processors.components.files import MAX_BYTES, bytes_of, inside, text_of
 from processors.components.refusals import unfit
 from processors.formats import csv_rows, xml_tree, yaml_text
 from schemas.values import NotSerializable, Value, dump
@@ -72,7 +72,7 @@ def _innermost(rows: list[Value]) -> list[Value]:
     return found
 
 
-_READ: Mapping[str, Callable[[str, _Given], Value]] = {
+_READ: Mapping[str, Callable[[Any, _Given], Value]] = {
     "XML": lambda text, options: xml_tree.parse(text, numbers=not options["numbersAsStrings"]),
     "CSV": _rows,
     "YAML": lambda text, _: yaml_text.parse(text),
@@ -93,27 +93,32 @@ def convert(given: Value) -> Value:
     `given` has `source`, `target` (empty for the value itself), `text` and the options; or
     `value` in place of source and text.
     """
+    source, target = given["source"], given["target"]
+    value = given.get("value")
     try:
-        value = given.get("value")
-        if given["source"]:
-            value = _READ[given["source"]](given["text"], given["options"])
-        return _WRITE[given["target"]](value)
+        if source:
+            value = _READ[source](given["text"], given["options"])
     except ValueError as error:
-        raise StepError(f"Data (data) is not {given['told']}: {error}") from error
+        raise StepError(f"Data (data) is not {source}: {error}") from error
+    try:
+        return _WRITE[target](value)
+    except ValueError as error:
+        raise StepError(f"Data (data) is not what {target} can hold: {error}") from error
 
 
 def _conversion(key: str, label: str, description: str, source: str, target: str) -> Action:
     """An action that reads `source`, a format or empty for a value, and writes `target`."""
     declared = TEXTS.get(source, VALUE)
     options = _OPTIONS.get(source, ())
-    told = source or f"what {target} can hold"
 
     def perform(inputs: _Given, _context: Context, world: World) -> Outcome:
         content = inside(inputs["data"])
-        given: dict[str, Value] = {"source": source, "target": target, "told": told}
+        given: dict[str, Value] = {"source": source, "target": target}
         given["options"] = {option.key: inputs[option.key] for option in options}
         if source and isinstance(content, str | bytes | bytearray):
-            given["text"] = text_of(declared, content)
+            # An XML document in bytes says itself how they are to be read.
+            read = bytes_of if source == "XML" and not isinstance(content, str) else text_of
+            given["text"] = read(declared, content)
         elif source and source != "JSON":
             raise unfit(declared, f"{source} as a text or a file", content)
         else:

@@ -27,6 +27,7 @@ def file(data: Value, content_type: str = "text/plain") -> Value:
 
 
 XML = "<orders><order><sku>W</sku><n>01</n></order><order><sku>V</sku><n>2</n></order></orders>"
+LATIN_1 = '<?xml version="1.0" encoding="ISO-8859-1"?><a>ä</a>'.encode("latin-1")
 CSV = "sku,n\nW,01\nV,2\n"
 ROWS = [{"sku": "W", "n": "01"}, {"sku": "V", "n": "2"}]
 
@@ -77,6 +78,7 @@ ROWS = [{"sku": "W", "n": "01"}, {"sku": "V", "n": "2"}]
         ("deserializeFromXml", {"data": "<a><b>2</b></a>"}, {"a": {"b": 2}}),
         ("deserializeFromXml", {"data": "<a>2</a>", "numbersAsStrings": "true"}, {"a": "2"}),
         ("deserializeFromXml", {"data": file(b"<a>x</a>")}, {"a": "x"}),
+        ("deserializeFromXml", {"data": file(LATIN_1)}, {"a": "ä"}),
         ("deserializeFromCsv", {"data": CSV}, ROWS),
         ("deserializeFromCsv", {"data": "a\n1\n", "csvHeader": "false"}, [["a"], ["1"]]),
         ("deserializeFromCsv", {"data": "a__b\n1\n", "unFlatten": "true"}, [{"a": {"b": "1"}}]),
@@ -149,7 +151,7 @@ def test_each_conversion_gives_what_it_documents(
         ("csvToYaml", {"data": "a\n1,2\n"}, "row 2 has 2 values for 1 columns"),
         ("yamlToJson", {"data": "*a"}, "is not YAML"),
         ("yamlToXml", {"data": "*a"}, "is not YAML"),
-        ("yamlToCsv", {"data": "- 1"}, "row 1 must be an object"),
+        ("yamlToCsv", {"data": "- 1"}, "is not what CSV can hold: row 1 must be an object"),
     ],
 )
 def test_what_cannot_be_converted_is_refused_by_name(
