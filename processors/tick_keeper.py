@@ -38,6 +38,7 @@ class TickKeeper:
         self._remembered: int | None = None
         self._remembered_at = Instant(0)
         self._behind: set[ScheduleId] = set()
+        self._fallen: list[events.ScheduleFellBehind] = []
 
     async def begin(self, first_offset: int) -> None:
         """Read back what stands before `first_offset`. To be called before the decisions on
@@ -67,18 +68,26 @@ class TickKeeper:
         behind = ticks.fell_behind(tick, now, self._behind, *place)
         if behind is None:
             return [outcome]
-        _logger.warning(
-            "the schedule of flow %r of instance %s comes %.1f s late",
-            behind.flow,
-            behind.instance_id,
-            behind.late_s,
-            extra={"action": "schedule_fell_behind"},
-        )
+        self._fallen.append(behind)
         return [outcome, behind]
 
     async def after(self, last: Record) -> None:
         """Remember how far back to read, once the decisions on a batch are durable."""
+        self._warn()
         base = self._state.base
         if base != self._remembered and last.at - self._remembered_at >= REMEMBERED_EVERY:
             await followed.commit(self._log, self._partition, self._state)
             self._remembered, self._remembered_at = base, last.at
+
+    def _warn(self) -> None:
+        """One line for all of a batch: after an outage there may be very many."""
+        fallen, self._fallen = self._fallen, []
+        if fallen:
+            _logger.warning(
+                "%d schedules have fallen behind, as that of flow %r of instance %s: %.1f s",
+                len(fallen),
+                fallen[0].flow,
+                fallen[0].instance_id,
+                fallen[0].late_s,
+                extra={"action": "schedule_fell_behind"},
+            )

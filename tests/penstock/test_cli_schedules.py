@@ -81,6 +81,9 @@ def test_a_schedule_fires_and_its_ledger_has_every_second(env: Env, deployed: An
     ran = [tick for tick in ledger["ticks"] if tick["executionId"]]
     shown = running.execution_once_ended(ran[-1]["executionId"], env)
     assert (shown["status"], shown["invokeType"]) == ("succeeded", "SCHEDULED")
+    said = running.command("events", ran[-1]["executionId"], "--json", env=env).json["events"]
+    assert said[0]["type"] == "tick.elapsed"
+    assert said[0]["content"]["engine"] == "croniter"
     assert len(ledger["coming"]) == 5
     assert ledger["coming"][0] > ran[0]["dueAt"]
     dues = [tick["dueAt"] for tick in ledger["ticks"]]
