@@ -10,23 +10,19 @@ words are held, whatever its history.
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from hashlib import sha1
 from heapq import heappop, heappush
 from typing import NamedTuple
 
+from ingress.schedule_groups import Group, groups
 from schemas import events, ids, recurrence, schedules
 from schemas.catalog import Instance, Mark, Standing, Status
-from schemas.events import CatchUp, Scheduled, TickElapsed
+from schemas.events import Scheduled, TickElapsed
 from schemas.followed import NEVER, State
 from schemas.ids import InstanceId, ScheduleId
 from schemas.instants import SECOND, Instant
-
-LONGEST_RANGE = 2_000
-"""So many instants at most are said together."""
-_DAY = 86_400 * SECOND
 
 Ticks = Iterator[TickElapsed]
 
@@ -43,15 +39,6 @@ class Slot:
     through: Instant
     fires_at: Instant | None = None
     is_paused: bool = False
-
-
-class Group(NamedTuple):
-    """`size` instants from `first` to `last`; `newer` ones have elapsed besides."""
-
-    first: Instant
-    last: Instant
-    size: int
-    newer: int
 
 
 class Ready(NamedTuple):
@@ -262,45 +249,6 @@ def put_off_s(schedule_id: ScheduleId, rule: Scheduled) -> int:
     if not rule.jitter_s:
         return 0
     return int.from_bytes(sha1(schedule_id.encode()).digest()[:8]) % (rule.jitter_s + 1)
-
-
-def groups(
-    rule: Scheduled, after: Instant, until: Instant, *, is_paused: bool = False
-) -> Iterable[Group]:
-    """The instants later than `after` up to `until`; those older than may run alone, together."""
-    if not rule.expression or until <= after:
-        return ()
-    alone = rule.max_catch_up if rule.catch_up == CatchUp.ALL else 1
-    given = (rule.expression, rule.time_zone, after, until, 0 if is_paused else alone)
-    return _few_groups(*given) if until - after <= _DAY else _groups(*given)
-
-
-@lru_cache(maxsize=200)
-def _few_groups(
-    expression: str, zone: str, after: Instant, until: Instant, alone: int
-) -> tuple[Group, ...]:
-    """After an outage many schedules of one expression have the same to say."""
-    return tuple(_groups(expression, zone, after, until, alone))
-
-
-def _groups(
-    expression: str, zone: str, after: Instant, until: Instant, alone: int
-) -> Iterator[Group]:
-    newest: deque[Instant] = deque()
-    first, last, count = after, after, 0
-    for at in recurrence.instants(expression, zone, after, until):
-        newest.append(at)
-        if len(newest) > alone:
-            last = newest.popleft()
-            first = first if count else last
-            count += 1
-            if count == LONGEST_RANGE:
-                yield Group(first, last, count, max(alone, 1))
-                count = 0
-    if count:
-        yield Group(first, last, count, len(newest))
-    for index, at in enumerate(newest, 1):
-        yield Group(at, at, 1, len(newest) - index)
 
 
 def _alone(slot: Slot, fires_at: Instant) -> Group:

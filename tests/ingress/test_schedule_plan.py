@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingress.schedule_plan import LONGEST_RANGE, Plan, put_off_s
+from ingress.schedule_groups import LONGEST_RANGE
+from ingress.schedule_plan import Plan, put_off_s
 from schemas import events, followed, ids, recurrence, schedules
 from schemas.catalog import Catalog, Mark
 from schemas.events import CatchUp, Scheduled, TickElapsed
