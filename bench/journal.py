@@ -5,7 +5,7 @@ What each execution leaves is one record of `admissions` and one of `executions`
 
 from bench.flows import FLOW
 from eventlog.log import EventLog, NewRecord
-from processors import execution_host
+from processors import execution_host, journal_keeping
 from schemas import codec, events, ids
 from schemas.instants import SECOND, Instant
 from schemas.topics import ADMISSIONS, EXECUTIONS
@@ -52,7 +52,7 @@ async def checkpoint(log: EventLog, executions: int) -> None:
     )
     record = NewRecord(EXECUTIONS.name, "", codec.encode([said]), PARTITION)
     [at] = await log.append([record])
-    await log.commit(execution_host.JOURNAL_READER, EXECUTIONS, PARTITION, at.offset)
+    await log.commit(journal_keeping.JOURNAL_READER, EXECUTIONS, PARTITION, at.offset)
     await log.commit(execution_host.ExecutionHost.reader, ADMISSIONS, PARTITION, executions)
 
 

@@ -14,8 +14,8 @@ from eventlog.log import EventLog, OffsetOutOfRange
 from processors import effects, execution, lifecycle_triggers, trigger_rules
 from processors.actions import HOOK_S, Action, Context, Hook, StepError, TriggerTraits, World
 from processors.cleaning import clean
-from processors.execution_host import JOURNAL_READER
 from processors.finding import Find
+from processors.journal_keeping import JOURNAL_READER
 from processors.payload import payload
 from processors.state_limits import MAX_STATE_BYTES
 from schemas import codec, configuration, events, ids, inputs

@@ -10,7 +10,7 @@ import orjson
 from eventlog.blobs import Blobs
 from eventlog.log import Appended, NewRecord
 from eventlog.sqlite import SqliteLog
-from processors import execution_host, registry
+from processors import execution_driving, registry
 from processors.actions import Action, Outcome
 from schemas import events
 from schemas.topics import EXECUTIONS
@@ -116,7 +116,7 @@ async def test_a_long_execution_runs_ahead_of_the_log_by_a_few_records_only(
         [reply] = await replies(log, 1)
     assert isinstance(reply, events.ResultReady)
     assert reply.error is None
-    assert log.most <= execution_host.MAX_BEHIND + 5
+    assert log.most <= execution_driving.MAX_BEHIND + 5
     await log.close()
 
 
