@@ -25,11 +25,13 @@ from processors.actions import (
     SharedState,
     StepError,
 )
+from processors.asked import Effect, Pause, Perform, Performed, Wait
 from processors.components import persist_data
 from processors.flow_frames import ActionStep, Exchange, Heard, Signalled, StepEnded, Suspend
-from processors.interpreter import Effect, Pause, Perform, Performed, Run, Wait, record_of
+from processors.interpreter import Run
 from processors.payload import payload as payload_of
 from processors.python_run import PythonRun
+from processors.recorded_steps import record_of
 from schemas import events, ids
 from schemas.catalog import Catalog
 from schemas.configuration import Configuration

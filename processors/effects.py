@@ -1,6 +1,6 @@
 """Effects: where actions that wait for the world or compute for long are performed.
 
-Takes in what the flow engine asks for (interpreter.Perform), gives out what it came to, with the
+Takes in what the flow engine asks for (asked.Perform), gives out what it came to, with the
 instants of the wall clock: like a request's arrival, an effect's result is a fact from outside.
 """
 
@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
 from processors.actions import Outcome, Runs, StepError, World
-from processors.interpreter import Perform, Performed
+from processors.asked import Perform, Performed
 from processors.private_networks import guarded_client
 from processors.python_processes import PythonProcesses
 from schemas.errors import Retryable

@@ -22,8 +22,9 @@ from processors import (
     suspensions,
 )
 from processors.actions import World
+from processors.asked import Effect, Gather, Perform, Performed, Wait
 from processors.flow_frames import Exchange, Heard, Suspend
-from processors.interpreter import MAX_PAST, Effect, Gather, Perform, Performed, Run, Wait
+from processors.interpreter import MAX_PAST, Run
 from processors.journal import Journal
 from processors.journal_keeping import JournalKeeper
 from processors.journal_writing import Written

@@ -18,10 +18,11 @@ from eventlog.definitions import Definitions
 from eventlog.log import Appended, EventLog, NewRecord, Record
 from processors import counted_once, execution, journal_writing, overlaps, replies
 from processors.actions import World
+from processors.asked import Effect
 from processors.components import persist_data
 from processors.dead_letters import dead_letter
 from processors.execution_driving import Driver
-from processors.interpreter import Effect, Run
+from processors.interpreter import Run
 from processors.journal import Journal
 from processors.journal_keeping import JournalKeeper
 from processors.journal_writing import Written

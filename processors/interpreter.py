@@ -17,7 +17,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from processors import batches, invocations, preprocess, trigger_results
+from processors import batches, invocations, preprocess, responses, trigger_results
 from processors.actions import (
     POLLING_KEY,
     Action,
@@ -29,11 +29,12 @@ from processors.actions import (
     Runs,
     StepError,
 )
+from processors.asked import Effect, Gather, Pause, Perform, Performed, Wait
 from processors.cleaning import clean
-from processors.flow_frames import Exchange, Heard, Suspend
-from processors.payload import API_KEYS
+from processors.flow_frames import Heard, Suspend
 from processors.preprocess import Preprocessing
 from processors.recorded_inputs import recorded
+from processors.recorded_steps import KEPT, Record, Recorded
 from processors.routing import Astray
 from processors.state_limits import problem_of
 from schemas import events
@@ -67,51 +68,6 @@ MAX_LOOP_BYTES = 128 * 1024 * 1024
 RESULTS_BETWEEN_MEASURES = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Perform:
-    """Perform `action` with `inputs`; answer with a Performed."""
-
-    action: Action
-    inputs: dict[str, Value]
-    context: Context
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """Let `delay_s` pass; answer with None."""
-
-    delay_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """Take the events so far and let others run; answer with None."""
-
-
-@dataclass(frozen=True, slots=True)
-class Gather:
-    """Wait until at most so many of the executions that this one has invoked have not ended.
-
-    With `unstarted`: until so many have not begun. Answer with None.
-    """
-
-    at_most: int
-    unstarted: bool = False
-
-
-Effect = Perform | Wait | Pause | Gather | Exchange | Suspend
-
-
-@dataclass(frozen=True, slots=True)
-class Performed:
-    """What an effect came to: an outcome, or the error of a step that could not do its work."""
-
-    outcome: Outcome | None
-    error: str
-    started_at: Instant
-    ended_at: Instant
-
-
 def _over(*_given: object) -> Any:
     raise Bug("the execution has ended")
 
@@ -120,65 +76,18 @@ def _never(_execution_id: ExecutionId) -> bool:
     return False
 
 
-class _Signal(enum.Enum):
+class Signal(enum.Enum):
     GO_ON = enum.auto()
     BREAK = enum.auto()
     STOP = enum.auto()
 
 
-class _FlowFailed(Exception):
+class FlowFailed(Exception):
     def __init__(self, step: str, error: str, reason: str = "") -> None:
         super().__init__(error)
         self.step = step
         self.error = error
         self.reason = reason
-
-
-@dataclass(slots=True)
-class Recorded:
-    """What the log says of one run of one step."""
-
-    succeeded: events.StepSucceeded | None = None
-    failed: events.StepFailed | None = None
-    scheduled: bool = False
-    attempts: int = 0
-    waits_until: Instant | None = None
-
-
-Record = Mapping[tuple[str, str], Recorded]
-
-
-def record_of(said: Sequence[events.Event]) -> dict[tuple[str, str], Recorded]:
-    """The recorded steps of one execution, by step key and loop path."""
-    recorded: dict[tuple[str, str], Recorded] = {}
-    for event in said:
-        match event:
-            case events.StepSucceeded():
-                recorded.setdefault((event.step, event.loop_path), Recorded()).succeeded = event
-            case events.StepFailed():
-                recorded.setdefault((event.step, event.loop_path), Recorded()).failed = event
-            case events.StepScheduled():
-                recorded.setdefault((event.step, event.loop_path), Recorded()).scheduled = True
-            case events.StepRetryScheduled():
-                known = recorded.setdefault((event.step, event.loop_path), Recorded())
-                known.attempts = event.attempt
-                known.scheduled = False
-            case events.ExecutionSuspended():
-                known = recorded.setdefault((event.step, event.loop_path), Recorded())
-                known.waits_until = event.until
-    return recorded
-
-
-KEPT = (
-    events.StepScheduled
-    | events.StepRetryScheduled
-    | events.StepSucceeded
-    | events.StepFailed
-    | events.ExecutionSuspended
-    | events.SignalReceived
-    | events.FlowDispatched
-)
-"""The events from which an execution is brought back to where it was."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -256,7 +165,7 @@ class Run:
                 return
             yield from self._main()
             self._keep_polling()
-        except _FlowFailed as failure:
+        except FlowFailed as failure:
             self._say(
                 events.ExecutionFailed(
                     execution_id=execution_id,
@@ -266,7 +175,7 @@ class Run:
                 )
             )
             return
-        response = self._response() if self.admitted.synchronous else None
+        response = responses.response_of(self._last) if self.admitted.synchronous else None
         result_type = ResultType.POLLED_NO_CHANGES if self._has_no_news else ResultType.COMPLETED
         self._say(
             events.ExecutionCompleted(
@@ -291,7 +200,7 @@ class Run:
             self._polling = outcome.polling
         self._has_no_news = outcome.polled_no_changes
         if outcome.failed:
-            raise _FlowFailed(self._name(trigger), hide(outcome.failed, self.secrets))
+            raise FlowFailed(self._name(trigger), hide(outcome.failed, self.secrets))
 
     def _in_batches(
         self, trigger: Step, outcome: Outcome
@@ -315,11 +224,11 @@ class Run:
             found = outcome.page
         if outcome.page is None and not outcome.polled_no_changes:
             message = f"trigger {trigger.name!r} gives no items, which its triggerResolver needs"
-            raise _FlowFailed(trigger.key, message)
+            raise FlowFailed(trigger.key, message)
         yield Gather(0)
         failures = self.failures()
         if failures:
-            raise _FlowFailed(trigger.key, f"{failures} of {count} batches failed")
+            raise FlowFailed(trigger.key, f"{failures} of {count} batches failed")
 
     def _keep_polling(self) -> None:
         """Only now, with success: a run that fails leaves the cursor where it was."""
@@ -339,7 +248,7 @@ class Run:
         if dispatched is None:
             found = preprocessing.dispatch(self._results, self._last.result)
             if isinstance(found, Astray):
-                raise _FlowFailed("", preprocess.sentence(found), found.reason)
+                raise FlowFailed("", preprocess.sentence(found), found.reason)
             dispatched = found
             self._say(dispatched)
         self._prefix, self._results, self._last, self._given = "", {}, Outcome(), None
@@ -356,32 +265,32 @@ class Run:
 
     def _steps(
         self, steps: Sequence[Step], loop_path: str
-    ) -> Generator[Effect, Performed | None, _Signal]:
+    ) -> Generator[Effect, Performed | None, Signal]:
         for step in steps:
             outcome = yield from self._step(step, loop_path)
             given = self._given
             if step.is_trigger and (yield from self._is_done_with(step, outcome)):
-                return _Signal.STOP
+                return Signal.STOP
             if self._since_gathering >= INVOKED_BETWEEN_WAITS:
                 self._since_gathering = 0
                 yield Gather(MOST_UNSTARTED, unstarted=True)
             if outcome.stop is not None:
-                return _Signal.STOP
+                return Signal.STOP
             if outcome.breaks_loop:
-                return _Signal.BREAK
+                return Signal.BREAK
             for branch in step.branches:
                 if branch.name == outcome.branch:
                     signal = yield from self._steps(branch.steps, loop_path)
-                    if signal is not _Signal.GO_ON:
+                    if signal is not Signal.GO_ON:
                         return signal
             if outcome.iterations is not None:
                 signal = yield from self._loop(step, loop_path, outcome.iterations, given)
-                if signal is _Signal.STOP:
+                if signal is Signal.STOP:
                     return signal
             if self._since_pause >= EVENTS_BETWEEN_PAUSES:
                 self._since_pause = 0
                 yield Pause()
-        return _Signal.GO_ON
+        return Signal.GO_ON
 
     def _loop(
         self,
@@ -389,11 +298,11 @@ class Run:
         loop_path: str,
         iterations: Sequence[tuple[Value, Value]],
         given: dict[str, Value] | None,
-    ) -> Generator[Effect, Performed | None, _Signal]:
+    ) -> Generator[Effect, Performed | None, Signal]:
         known = self.recorded.get((self._name(step), loop_path))
         if known is not None and known.succeeded is not None:
             self._answer_from(known.succeeded, step)
-            return _Signal.GO_ON
+            return Signal.GO_ON
         gathered: list[Value] = []
         held_bytes, within = 0, _keys_within(step)
         prefix = f"{loop_path}.{step.key}" if loop_path else step.key
@@ -402,15 +311,15 @@ class Run:
             self._results[step.key] = {"currentItem": item, "index": position}
             self._last = Outcome()
             signal = yield from self._steps(step.steps, f"{prefix}[{index}]")
-            if signal is _Signal.STOP:
+            if signal is Signal.STOP:
                 return signal
-            if signal is _Signal.BREAK:
+            if signal is Signal.BREAK:
                 break
             gathered.append(self._last.result)
             if len(gathered) % RESULTS_BETWEEN_MEASURES == 0:
                 held_bytes += _size_bytes(gathered[-RESULTS_BETWEEN_MEASURES:])
                 if held_bytes > MAX_LOOP_BYTES:
-                    raise _FlowFailed(self._name(step), _too_much(step, len(gathered)))
+                    raise FlowFailed(self._name(step), _too_much(step, len(gathered)))
             self._since_pause += 1
             if self._since_pause >= EVENTS_BETWEEN_PAUSES:
                 self._since_pause = 0
@@ -418,7 +327,7 @@ class Run:
         self._forget(within)
         self._given = given
         self._succeed(step, loop_path, Outcome(result=gathered), 1, None)
-        return _Signal.GO_ON
+        return Signal.GO_ON
 
     def _forget(self, keys: Sequence[str]) -> None:
         for key in keys:
@@ -594,7 +503,7 @@ class Run:
             self._results[step.key] = {"results": outcome.result}
             self._last = outcome
             return outcome
-        content_type, headers = _answer_of(succeeded)
+        content_type, headers = responses.answer_of(succeeded)
         outcome = Outcome(
             result=self._results[step.key]["results"],
             branch=succeeded.branch,
@@ -611,7 +520,7 @@ class Run:
     def _answer_from(self, succeeded: events.StepSucceeded, step: Step) -> None:
         result = from_json(succeeded.result, succeeded.tagged)
         self._results[step.key] = {"results": result}
-        content_type, headers = _answer_of(succeeded)
+        content_type, headers = responses.answer_of(succeeded)
         self._last = Outcome(
             result=result, status=succeeded.status, content_type=content_type, headers=headers
         )
@@ -647,7 +556,8 @@ class Run:
         try:
             result, tagged = to_json(shown)
         except NotSerializable as error:
-            raise _FlowFailed(self._name(step), f"step {step.name!r} returned {error}") from error
+            raise FlowFailed(self._name(step), f"step {step.name!r} returned {error}") from error
+        keep = trigger_results.kept if step.is_trigger else responses.kept_answer
         timed = performed is not None and performed.started_at != performed.ended_at
         self._say(
             events.StepSucceeded(
@@ -662,7 +572,9 @@ class Run:
                 started_at=performed.started_at if performed is not None and timed else None,
                 ended_at=performed.ended_at if performed is not None and timed else None,
                 inputs=self._given,
-                kept=trigger_results.kept(outcome) if step.is_trigger else _kept_answer(outcome),
+                kept=trigger_results.kept(outcome)
+                if step.is_trigger
+                else responses.kept_answer(outcome),
             )
         )
 
@@ -672,14 +584,14 @@ class Run:
         try:
             said = invocations.said_by(self.admitted, self._name(step), loop_path, invokes)
         except NotSerializable as error:
-            raise _FlowFailed(self._name(step), f"step {step.name!r} sends {error}") from error
+            raise FlowFailed(self._name(step), f"step {step.name!r} sends {error}") from error
         for invoked in said:
             self._say(invoked)
         self._since_gathering += len(said)
 
     def _change(self, step: Step, change: Change) -> None:
         if problem := problem_of(change):
-            raise _FlowFailed(self._name(step), f"step {step.name!r}: {problem}")
+            raise FlowFailed(self._name(step), f"step {step.name!r}: {problem}")
         self.write_state(change)
         value, tagged = to_json(change.value)
         self._say(
@@ -715,7 +627,7 @@ class Run:
 
     def _fail(self, step: Step, failed: events.StepFailed) -> Outcome:
         if not failed.ignored:
-            raise _FlowFailed(self._name(step), failed.error)
+            raise FlowFailed(self._name(step), failed.error)
         outcome = Outcome(result={"error": failed.error})
         self._results[step.key] = {"results": outcome.result}
         self._last = outcome
@@ -745,49 +657,11 @@ class Run:
             secrets=self.secrets,
         )
 
-    def _response(self) -> events.Response:
-        last = self._last
-        if last.stop is not None:
-            result, tagged = to_json(last.stop.body)
-            return events.Response(
-                status=last.stop.status,
-                content_type=last.stop.content_type,
-                headers=dict(last.stop.headers),
-                result=result,
-                tagged=tagged,
-            )
-        shown = last.result
-        if isinstance(shown, dict) and API_KEYS in shown:
-            shown = {key: value for key, value in shown.items() if key != API_KEYS}
-        result, tagged = to_json(shown)
-        if last.status is None:
-            return events.Response(result=result, tagged=tagged)
-        return events.Response(
-            status=last.status,
-            content_type=last.content_type or "application/json",
-            headers=dict(last.headers),
-            result=result,
-            tagged=tagged,
-        )
-
     def _say(self, event: events.Event) -> None:
         self.said.append(event)
         if isinstance(event, KEPT) and len(self.past) <= MAX_PAST:
             self.past.append(event)
         self._since_pause += 1
-
-
-def _kept_answer(outcome: Outcome) -> dict[str, Value] | None:
-    """What a step says of its answer beside the status, as StepSucceeded.kept has it."""
-    if outcome.status is None or not (outcome.content_type or outcome.headers):
-        return None
-    return {"contentType": outcome.content_type, "headers": dict(outcome.headers)}
-
-
-def _answer_of(succeeded: events.StepSucceeded) -> tuple[str, Mapping[str, str]]:
-    """The inverse of `_kept_answer`: content type and headers."""
-    kept = succeeded.kept if isinstance(succeeded.kept, dict) else {}
-    return kept.get("contentType", ""), kept.get("headers", {})
 
 
 def _keys_within(step: Step) -> list[str]:

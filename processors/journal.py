@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 from processors import execution, suspensions
 from processors.actions import Change
+from processors.asked import Performed
 from processors.flow_frames import Heard
-from processors.interpreter import Performed
 from processors.python_sessions import Session
 from processors.shared_state_host import Gaps
 from schemas import events

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, assert_never
 
 from processors.actions import Outcome, Stop
+from processors.asked import Effect
 from processors.execution import MAX_SIGNALS
 from processors.flow_frames import (
     Died,
@@ -26,12 +27,7 @@ from processors.flow_frames import (
     TimeUp,
     Turned,
 )
-from processors.interpreter import (
-    SUSPEND_FROM_S,
-    Effect,
-)
-from processors.interpreter import _FlowFailed as FlowFailed
-from processors.interpreter import _Signal as Signal
+from processors.interpreter import SUSPEND_FROM_S, FlowFailed, Signal
 from processors.python_steps import ATTEMPT_CHARACTERS, Pending, PythonSteps, after
 from processors.recording import Ended, recording_of
 from schemas import events, ids

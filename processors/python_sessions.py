@@ -12,6 +12,7 @@ from typing import Any
 
 from processors import effects
 from processors.actions import Outcome, World
+from processors.asked import Perform
 from processors.flow_frames import (
     ActionStep,
     Died,
@@ -22,7 +23,6 @@ from processors.flow_frames import (
     TimeUp,
     Turned,
 )
-from processors.interpreter import Perform
 from processors.python_processes import Ended, Job, NotLoaded, PythonProcesses
 from schemas import events
 from schemas.instants import SECOND, Instant

@@ -14,18 +14,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from processors.actions import Change, Invocation, Outcome, Runs, StepError
+from processors.asked import Performed
 from processors.cleaning import clean
 from processors.flow_frames import (
     ActionStep,
     Exchange,
     Frame,
 )
-from processors.interpreter import (
-    MAX_LOG_CHARACTERS,
-    SUSPEND_FROM_S,
-    Performed,
-    Run,
-)
+from processors.interpreter import MAX_LOG_CHARACTERS, SUSPEND_FROM_S, Run
 from processors.recorded_inputs import recorded_values
 from processors.recording import Ended, Recording
 from schemas import events, ids

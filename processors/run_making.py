@@ -11,12 +11,13 @@ from eventlog.definitions import Definitions
 from processors import execution, finding, preprocess
 from processors import journal as journals
 from processors.actions import World
-from processors.interpreter import Run, record_of
+from processors.interpreter import Run
 from processors.journal import Journal
 from processors.payload import payload
 from processors.preprocess import Preprocessing
 from processors.python_run import PythonRun
 from processors.python_sessions import Session
+from processors.recorded_steps import record_of
 from schemas import configuration, events
 from schemas.catalog import Catalog
 from schemas.configuration import Configuration

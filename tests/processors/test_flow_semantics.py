@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from processors.actions import Action, Outcome, StepError, TriggerTraits
-from processors.interpreter import Perform, Performed, Run, Wait
+from processors.asked import Perform, Performed, Wait
+from processors.interpreter import Run
 from schemas import events
 from schemas.instants import Instant
 from schemas.values import Value

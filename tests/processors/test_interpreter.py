@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 
 from processors import registry
 from processors.actions import Action, Change, Outcome, Runs
+from processors.asked import Perform, Performed, Wait
 from processors.flow_frames import Suspend
-from processors.interpreter import Perform, Performed, Run, Wait, record_of
+from processors.interpreter import Run
+from processors.recorded_steps import record_of
 from schemas import codec, events, ids
 from schemas.definitions import (
     Branch,

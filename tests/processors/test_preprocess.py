@@ -5,7 +5,8 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.interpreter import Perform, Performed, Run
+from processors.asked import Perform, Performed
+from processors.interpreter import Run
 from processors.preprocess import Entered, Preprocessing
 from processors.routing import Astray, Named
 from schemas import events

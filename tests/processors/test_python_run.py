@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from penstock import sdk, testing
 from penstock.flow_context import Context
 from penstock.workbench import Done
-from processors.interpreter import KEPT
+from processors.recorded_steps import KEPT
 from schemas import events
 from schemas.ids import ExecutionId, InstanceId
 
