@@ -572,9 +572,7 @@ class Run:
                 started_at=performed.started_at if performed is not None and timed else None,
                 ended_at=performed.ended_at if performed is not None and timed else None,
                 inputs=self._given,
-                kept=trigger_results.kept(outcome)
-                if step.is_trigger
-                else responses.kept_answer(outcome),
+                kept=keep(outcome),
             )
         )
 
