@@ -65,7 +65,7 @@ def _variables(root: Place) -> tuple[RequiredConfigVar, ...]:
 def _variable(place: Place, names: Names) -> RequiredConfigVar:
     key = place.text("key")
     place = place.about(f"config variable {shown(key)}")
-    if place.get("dataType") is None:
+    if not place.gives("dataType"):
         place.wrong(f"dataType is missing: one of {', '.join(DATA_TYPES)}")
     variable = RequiredConfigVar(
         key=key,
@@ -195,7 +195,7 @@ def _page(page: Place, known: set[str]) -> ConfigPage:
 
 
 def _element(place: Place, known: set[str]) -> Element:
-    if place.get("type") is None:
+    if not place.gives("type"):
         place.wrong(f"an element needs a type: one of {', '.join(ELEMENTS)}")
     element = Element(kind=place.choice("type", ELEMENTS, ""), value=place.text("value"))
     if element.kind == "configVar" and element.value not in known:

@@ -69,7 +69,7 @@ def read(place: Place, names: Names) -> Input:
 
 
 def _of_kind(place: Place, names: Names) -> Input:
-    if place.get("type") is None:
+    if not place.gives("type"):
         place.wrong(f"an input needs a type: one of {', '.join(KINDS)}")
         return NOTHING
     kind = place.choice("type", KINDS, "")

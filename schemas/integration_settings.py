@@ -35,7 +35,7 @@ def queue(place: Place, flow: Flow, names: Names, *, is_preprocess: bool) -> Que
     config = place.mapping("queueConfig")
     if config is None:
         return Queue()
-    limited = config.get("concurrencyLimit") is not None
+    limited = config.gives("concurrencyLimit")
     limit = config.count("concurrencyLimit", 2, 15, 2)
     found = Queue(
         fifo=config.flag("usesFifoQueue"),
@@ -88,7 +88,7 @@ def schemas(place: Place) -> dict[str, Any]:
 def _id_field(config: Place, key: str, flow: Flow, names: Names) -> Reference | None:
     """The id of a request is looked up in the trigger's results."""
     place = config.get(key)
-    if place is None:
+    if place is None or place.is_empty_text():
         return None
     before = len(config.problems)
     found = integration_inputs.read(place, Names(names.config_vars))

@@ -73,6 +73,15 @@ class Place:
     def is_nothing(self) -> bool:
         return isinstance(self.node, Scalar) and self.node.kind is Kind.NULL
 
+    def is_empty_text(self) -> bool:
+        """Whether this is unset in the way of the platform's exports."""
+        return isinstance(self.node, Scalar) and not self.node.text
+
+    def gives(self, key: str) -> bool:
+        """Whether something stands under `key` that is not an empty text."""
+        place = self.get(key)
+        return place is not None and not place.is_empty_text()
+
     def is_mapping(self) -> bool:
         if isinstance(self.node, Mapping):
             return True
@@ -154,7 +163,7 @@ class Place:
 
     def flag(self, key: str, default: bool = False) -> bool:
         place = self.get(key)
-        if place is None:
+        if place is None or place.is_empty_text():
             return default
         word = place.node.text.lower() if isinstance(place.node, Scalar) else ""
         if word not in _FLAGS:
@@ -162,9 +171,9 @@ class Place:
         return _FLAGS.get(word, default)
 
     def choice(self, key: str, allowed: Collection[str], default: str) -> str:
-        """The text under `key`, which must be one of `allowed`."""
+        """The text under `key`, which must be one of `allowed`; an empty one is unset."""
         place = self.get(key)
-        if place is None:
+        if place is None or place.is_empty_text():
             return default
         before = len(self.problems)
         text = place.own_text()
@@ -173,9 +182,9 @@ class Place:
         return text
 
     def number(self, key: str, low: int, high: int, default: float = 0) -> float:
-        """The number under `key`, which must be from `low` to `high`."""
+        """The number under `key`, which must be from `low` to `high`; an empty text is unset."""
         place = self.get(key)
-        if place is None:
+        if place is None or place.is_empty_text():
             return default
         text = place.node.text if isinstance(place.node, Scalar) else ""
         number = float(text) if _NUMBER.fullmatch(text) else None
