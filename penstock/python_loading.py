@@ -43,7 +43,7 @@ def _file(source: str) -> tuple[Loaded | None, dict[str, Any]]:
     sys.modules[MODULE] = module
     try:
         exec(compile(source, PATH, "exec"), module.__dict__)
-        integration: Any = getattr(module, "integration", None)
+        integration = _declared(module)
         manifest = manifests.of_integration(integration)
     except manifests.Undeclared as error:
         return None, {"problems": [_problem(str(error), error.line, error.path)]}
@@ -55,6 +55,18 @@ def _file(source: str) -> tuple[Loaded | None, dict[str, Any]]:
     loaded = loaded_of(integration)
     lines = {flow.name: flow.line for flow in integration.flows}
     return loaded, {"manifest": manifest, "lines": lines}
+
+
+def _declared(module: types.ModuleType) -> Any:
+    """What stands under `integration`; else all of the file's flows, named after the first."""
+    given = vars(module).get("integration")
+    flows = [one for one in vars(module).values() if isinstance(one, sdk.Flow)]
+    if given is not None or not flows:
+        return given
+    first = min(flows, key=lambda flow: flow.line)
+    triggers = [one for one in vars(module).values() if isinstance(one, sdk.Action)]
+    own = tuple(one for one in triggers if one.is_trigger)
+    return sdk.Integration(name=first.name, flows=flows, triggers=own)
 
 
 def loaded_of(integration: sdk.Integration) -> Loaded:

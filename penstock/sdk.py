@@ -425,7 +425,10 @@ def starts(
 
 @dataclass(frozen=True, kw_only=True)
 class Integration:
-    """What a file of flows declares, under the name `integration`."""
+    """What a file of flows declares, under the name `integration`.
+
+    A file without one declares all of its flows and triggers, under the name of its first flow.
+    """
 
     name: str
     flows: Sequence[Flow]

@@ -102,6 +102,19 @@ def test_a_file_is_read_into_a_definition_without_running_it_here() -> None:
     assert [(one.key, one.default) for one in reading.definition.config_vars] == [("Shop", "main")]
 
 
+def test_a_file_that_declares_no_integration_is_one_of_its_flows() -> None:
+    text = FILE.format(cron="0 3 * * *")
+    reading = read(text[: text.index("integration =")])
+    assert reading.definition is not None, reading.problems
+    assert reading.definition.name == "place_order"
+    assert [flow.name for flow in reading.definition.flows] == ["place_order", "tidy"]
+
+
+def test_the_names_of_flows_are_found_in_the_package_itself() -> None:
+    reading = read(FILE.format(cron="0 3 * * *").replace("from penstock.sdk", "from penstock"))
+    assert reading.definition is not None, reading.problems
+
+
 @pytest.mark.parametrize(
     ("text", "line", "message"),
     [
