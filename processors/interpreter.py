@@ -17,7 +17,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from processors import batches, invocations, preprocess, responses, trigger_results
+from processors import batches, hidden_keys, invocations, preprocess, responses, trigger_results
 from processors.actions import (
     POLLING_KEY,
     Action,
@@ -175,7 +175,9 @@ class Run:
                 )
             )
             return
-        response = responses.response_of(self._last) if self.admitted.synchronous else None
+        response = None
+        if self.admitted.synchronous:
+            response = responses.response_of(self._last, self.payload)
         result_type = ResultType.POLLED_NO_CHANGES if self._has_no_news else ResultType.COMPLETED
         self._say(
             events.ExecutionCompleted(
@@ -518,7 +520,8 @@ class Run:
         return outcome
 
     def _answer_from(self, succeeded: events.StepSucceeded, step: Step) -> None:
-        result = from_json(succeeded.result, succeeded.tagged)
+        said = from_json(succeeded.result, succeeded.tagged)
+        result = hidden_keys.shown(said, self.payload)
         self._results[step.key] = {"results": result}
         content_type, headers = responses.answer_of(succeeded)
         self._last = Outcome(
@@ -554,7 +557,7 @@ class Run:
         if step.is_trigger:
             shown = trigger_results.recorded(shown, self.payload, self.admitted.request)
         try:
-            result, tagged = to_json(shown)
+            result, tagged = to_json(hidden_keys.hidden(shown, self.payload))
         except NotSerializable as error:
             raise FlowFailed(self._name(step), f"step {step.name!r} returned {error}") from error
         keep = trigger_results.kept if step.is_trigger else responses.kept_answer

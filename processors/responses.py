@@ -6,12 +6,13 @@ What a step says of its answer beside its result is kept in its event, and read 
 from collections.abc import Mapping
 
 from processors.actions import Outcome
+from processors.hidden_keys import hidden
 from processors.payload import API_KEYS
 from schemas import events
 from schemas.values import Value, to_json
 
 
-def response_of(last: Outcome) -> events.Response:
+def response_of(last: Outcome, payload: Mapping[str, Value]) -> events.Response:
     """What a synchronous caller gets of a flow whose last step came to `last`."""
     if last.stop is not None:
         result, tagged = to_json(last.stop.body)
@@ -25,7 +26,7 @@ def response_of(last: Outcome) -> events.Response:
     shown = last.result
     if isinstance(shown, dict) and API_KEYS in shown:
         shown = {key: value for key, value in shown.items() if key != API_KEYS}
-    result, tagged = to_json(shown)
+    result, tagged = to_json(hidden(shown, payload))
     if last.status is None:
         return events.Response(result=result, tagged=tagged)
     return events.Response(

@@ -170,6 +170,29 @@ def test_api_keys_never_stand_on_the_log() -> None:
     assert "k3y" not in repr(said)
 
 
+def made(key: str, step: str, *path: str) -> Step:
+    entry = Entry(Literal("r"), Reference(step, "results", path))
+    return Step(
+        key=key,
+        name=key,
+        component="collection-tools",
+        action="createObject",
+        inputs={"keyValueInput": Complex((entry,))},
+    )
+
+
+def test_nor_those_that_a_step_hands_on_and_a_step_after_a_crash_has_them_still() -> None:
+    before = (made("a", TRIGGER.key), touch("b"))
+    said = walk(run_of(before, {}))
+    results = [event.result for event in said if isinstance(event, events.StepSucceeded)]
+    assert "k3y" not in repr(results)
+    after = made("c", "a", "r", "webhookApiKeys", "Flow", "0")
+    last = walk(run_of((*before, after), {}, said[:2]))[-1]
+    assert isinstance(last, events.ExecutionCompleted)
+    assert last.response is not None
+    assert last.response.result == {"r": "k3y"}
+
+
 def test_a_failing_step_fails_the_execution_and_names_itself() -> None:
     said = walk(run_of((touch("a"), touch("b")), {}), failing)
     last = said[-1]
