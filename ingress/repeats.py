@@ -5,6 +5,7 @@ another request is 422, one whose first request still runs is 409 for who waits 
 Takes in a request; gives out the hashes that the log keeps, and the end of the first execution.
 """
 
+import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
@@ -22,6 +23,8 @@ from schemas.topics import EXECUTIONS
 
 HEADER = b"idempotency-key"
 LONGEST = 255
+VIEWS_FOLLOW_S = (0.02, 0.05, 0.1, 0.2, 0.4)
+"""How long the views may take to know an end that is on the log."""
 REPLAYED: answers.Header = (b"idempotent-replayed", b"true")
 
 _HASH_CHARACTERS = 32
@@ -77,7 +80,7 @@ async def end_of(
     execution_id: ExecutionId, log: EventLog, find: FindEnd
 ) -> events.ResultReady | Answer:
     """What the first execution came to, or the answer of one that gave no result yet."""
-    place = await find(execution_id)
+    place = await _found_soon(execution_id, find)
     if place is None:
         shown = ids.to_global(ids.EXECUTION, execution_id)
         message = f"The first request with this idempotency key still runs, as execution {shown}."
@@ -108,6 +111,16 @@ async def end_of(
             # Nobody waited for the first one, so that no result of it was kept.
             content = decisions.naming(execution_id)
             return answers.of_json(200, content, execution_id=execution_id)
+
+
+async def _found_soon(execution_id: ExecutionId, find: FindEnd) -> Place | None:
+    """The views follow the log: who repeats a call at once must not hear that it still runs."""
+    for pause_s in VIEWS_FOLLOW_S:
+        place = await find(execution_id)
+        if place is not None:
+            return place
+        await asyncio.sleep(pause_s)
+    return await find(execution_id)
 
 
 async def _last_event(execution_id: ExecutionId, log: EventLog, place: Place) -> _End | None:
