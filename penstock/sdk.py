@@ -13,12 +13,13 @@ What stands here only declares: it starts nothing and reads nothing. The functio
 of their own, never in the server (processors.python_processes).
 """
 
+import functools
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, ParamSpec, Protocol, cast, overload
 
 from penstock import sdk_inputs
 from penstock.sdk_inputs import Declared, Input
@@ -261,6 +262,32 @@ class Action:
         return self.function(*given, **named)
 
 
+_Given = ParamSpec("_Given")
+
+
+class _AlsoBare(Protocol[_Given]):
+    """A decorator of functions that is written as `@name` or as `@name(…)`."""
+
+    @overload
+    def __call__(self, function: Callable[..., Any], /) -> Action: ...
+
+    @overload
+    def __call__(
+        self, *args: _Given.args, **given: _Given.kwargs
+    ) -> Callable[[Callable[..., Any]], Action]: ...
+
+
+def _also_bare(
+    made_with: Callable[_Given, Callable[[Callable[..., Any]], Action]],
+) -> _AlsoBare[_Given]:
+    @functools.wraps(made_with)
+    def decorator(*functions: Callable[..., Any], **given: Any) -> Any:
+        return made_with(**given) if not functions else made_with()(*functions)  # type: ignore[call-arg]  # none is required
+
+    return cast(_AlsoBare[_Given], decorator)
+
+
+@_also_bare
 def action(
     *,
     key: str = "",
@@ -287,6 +314,7 @@ def action(
     return made
 
 
+@_also_bare
 def trigger(
     *,
     key: str = "",

@@ -77,7 +77,8 @@ def of_function(function: Callable[..., Any], *, skip: int) -> tuple[Declared, .
 def of_class(cls: type) -> tuple[Declared, ...]:
     """The annotated attributes."""
     hints = typing.get_type_hints(cls)
-    return tuple(_input(key, hint, getattr(cls, key, None)) for key, hint in hints.items())
+    bare = Declared(required=True)
+    return tuple(_input(key, hint, getattr(cls, key, bare)) for key, hint in hints.items())
 
 
 def of_mapping(inputs: Mapping[str, Declared]) -> tuple[Declared, ...]:
@@ -94,7 +95,7 @@ def _of_parameter(parameter: inspect.Parameter, hints: Mapping[str, Any]) -> Dec
 
 
 def _input(key: str, hint: Any, given: Any) -> Declared:
-    one = given if isinstance(given, Declared) else Declared(default=given)
+    one = given if isinstance(given, Declared) else Declared(default=given, required=False)
     return _finished(key, one, _kind(hint))
 
 

@@ -38,7 +38,7 @@ __all__ = ["Done", "NotRunnable", "run"]
 
 
 def run(
-    source: sdk.Integration | str | Path,
+    source: sdk.Integration | sdk.Flow | str | Path,
     flow: str = "",
     *,
     payload: Value = None,
@@ -50,7 +50,7 @@ def run(
     now: Instant = NOW,
     history: Sequence[events.Event] = (),
 ) -> Done:
-    """Run a flow to its end. `source` is an Integration, or the path of a YAML or Python file.
+    """Run a flow to its end. `source` is it, its Integration, or the path of its file.
 
     `flow` may be left out where there is one. `payload` is the body of the request: JSON, or text.
     `state` is by scope (flow, cross_flow, execution), `history` what an earlier run has `said`.
@@ -72,7 +72,9 @@ def run(
     return done
 
 
-def _opened(source: sdk.Integration | str | Path) -> Opened:
+def _opened(source: sdk.Integration | sdk.Flow | str | Path) -> Opened:
+    if isinstance(source, sdk.Flow):
+        source = sdk.Integration(name=source.name, flows=[source])
     if isinstance(source, sdk.Integration):
         loaded = python_loading.loaded_of(source)
         return _read(manifests.of_integration(source), loaded, "")

@@ -46,9 +46,23 @@ def test_the_inputs_of_an_action_follow_from_its_annotations_and_defaults() -> N
         "text": ("text", None, True),
         "times": ("number", 1, False),
         "loud": ("boolean", False, False),
-        "tags": ("list", None, True),
+        "tags": ("list", None, False),
     }
     assert post_message.inputs[0].example == "hello"
+
+
+def test_actions_and_triggers_need_no_parentheses() -> None:
+    @action
+    def post_message(context: Any, text: str) -> None:
+        """Posts a message."""
+
+    @trigger
+    def shop_events(context: Any, payload: Any, params: Any) -> None: ...
+
+    shop = component("shop", actions=[post_message], triggers=[shop_events])
+    manifest = manifests.of_component(shop)
+    assert [one["key"] for one in manifest["actions"]] == ["postMessage"]
+    assert [one["isTrigger"] for one in manifest["triggers"]] == [True]
 
 
 def test_a_component_says_all_of_its_parts_as_data() -> None:

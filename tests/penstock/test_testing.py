@@ -1,10 +1,12 @@
 """penstock.testing: flows in a plain test, the example of the documentation included."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from penstock import testing
+from penstock.sdk import flow, webhook
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
 ORDER = EXAMPLES / "order_approval.py"
@@ -135,6 +137,14 @@ def test_an_order_with_a_stolen_card_is_declined_at_once() -> None:
     done = testing.run(ORDER, payload={"sku": "W-1", "total": 5, "card": "stolen"})
     assert done.result == {"status": "declined", "why": "the card is stolen"}
     assert done.step("charge").attempt == 1
+
+
+def test_a_flow_can_be_run_as_it_stands() -> None:
+    @flow(trigger=webhook())
+    async def double(context: Any, trigger: Any) -> Any:
+        return trigger.body.data * 2
+
+    assert testing.run(double, payload=4).result == 8
 
 
 def test_values_of_the_integration_are_there_too(tmp_path: Path) -> None:
