@@ -319,3 +319,24 @@ class Action:
     trigger: TriggerTraits = TriggerTraits()
     secret_inputs: frozenset[str] = frozenset()
     description: str = ""
+
+
+def in_thread(component: str) -> Callable[..., Action]:
+    """Makes the actions of `component` that may compute for long: (key, label, description,
+    perform, *inputs).
+    """
+
+    def make(
+        key: str, label: str, description: str, perform: Callable[..., Outcome], *inputs: Input
+    ) -> Action:
+        return Action(
+            component=component,
+            key=key,
+            label=label,
+            description=description,
+            perform=perform,
+            inputs=inputs,
+            runs=Runs.THREAD,
+        )
+
+    return make

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from processors.actions import Action, Context, Input, Kind, Outcome, Runs, World
+from processors.actions import Context, Input, Kind, Outcome, World, in_thread
 from processors.components import javascript
 from processors.components.collection_tools import LIST
 from processors.components.numbers import number_of, tidy
@@ -124,19 +124,7 @@ def _aggregated(name: str, items: list[Value]) -> Value:
     return tidy(_AGGREGATES[name]([number_of(LIST, item) for item in items]), name)
 
 
-def _action(
-    key: str, label: str, description: str, perform: Callable[..., Outcome], *inputs: Input
-) -> Action:
-    return Action(
-        component="collection-tools",
-        key=key,
-        label=label,
-        description=description,
-        perform=perform,
-        inputs=inputs,
-        runs=Runs.THREAD,
-    )
-
+_action = in_thread("collection-tools")
 
 ACTIONS = (
     _action(

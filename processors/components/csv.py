@@ -1,10 +1,18 @@
 """CSV: rows of values from a text, and a text from rows. Large texts in a computing process."""
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from processors.actions import Action, Context, Input, Kind, Outcome, Runs, StepError, World
+from processors.actions import (
+    Context,
+    Input,
+    Kind,
+    Outcome,
+    StepError,
+    World,
+    in_thread,
+)
 from processors.cleaning import load_json
 from processors.components.computing import compute_by_size
 from processors.components.files import text_of
@@ -116,19 +124,7 @@ def _size(value: Value) -> int:
         return 0  # writing says what is wrong with it
 
 
-def _action(
-    key: str, label: str, description: str, perform: Callable[..., Outcome], *inputs: Input
-) -> Action:
-    return Action(
-        component="csv",
-        key=key,
-        label=label,
-        description=description,
-        perform=perform,
-        inputs=inputs,
-        runs=Runs.THREAD,
-    )
-
+_action = in_thread("csv")
 
 ACTIONS = (
     _action(

@@ -4,10 +4,10 @@ There, one that never returns is ended after the time that code steps have.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from processors.actions import Action, Context, Input, Outcome, Runs, World
+from processors.actions import Context, Input, Outcome, World, in_thread
 from processors.components import javascript
 from processors.components.text_manipulation import TEXT, replaced
 
@@ -58,19 +58,7 @@ def _match(inputs: Mapping[str, Any], context: Context, world: World) -> Outcome
     return javascript.run({}, expression, dict(inputs), context, world)
 
 
-def _action(
-    key: str, label: str, description: str, perform: Callable[..., Outcome], *inputs: Input
-) -> Action:
-    return Action(
-        component="text-manipulation",
-        key=key,
-        label=label,
-        description=description,
-        perform=perform,
-        inputs=inputs,
-        runs=Runs.THREAD,
-    )
-
+_action = in_thread("text-manipulation")
 
 ACTIONS = (
     _action(

@@ -1,9 +1,9 @@
 """XML: values from documents and documents from values. Large ones in a computing process."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from processors.actions import Action, Context, Input, Kind, Outcome, Runs, StepError, World
+from processors.actions import Context, Input, Kind, Outcome, StepError, World, in_thread
 from processors.components.computing import compute_by_size
 from processors.components.files import inside, text_of
 from processors.components.refusals import unfit
@@ -88,19 +88,7 @@ def write(given: Value) -> Value:
         raise StepError(f"Data (data) cannot be written: {error}") from error
 
 
-def _action(
-    key: str, label: str, description: str, perform: Callable[..., Outcome], *inputs: Input
-) -> Action:
-    return Action(
-        component="xml",
-        key=key,
-        label=label,
-        description=description,
-        perform=perform,
-        inputs=inputs,
-        runs=Runs.THREAD,
-    )
-
+_action = in_thread("xml")
 
 ACTIONS = (
     _action(
