@@ -13,7 +13,8 @@ from typing import Any
 import orjson
 
 from penstock import sdk, startup
-from processors import python_components, registry
+from processors import registry
+from processors.python import components as python_components
 from processors.python_processes import NotLoaded, PythonProcesses
 from schemas import integration_file
 from schemas.definitions import Definition

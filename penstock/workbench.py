@@ -13,7 +13,7 @@ import orjson
 
 from penstock import python_jobs, python_loading, sdk, startup
 from penstock.in_process import InProcess, run_apart
-from processors import effects, python_components, registry
+from processors import effects, registry
 from processors.actions import (
     Action,
     Change,
@@ -30,7 +30,8 @@ from processors.components import persist_data
 from processors.flow_frames import ActionStep, Exchange, Heard, Signalled, StepEnded, Suspend
 from processors.interpreter import Run
 from processors.payload import payload as payload_of
-from processors.python_run import PythonRun
+from processors.python import components as python_components
+from processors.python.run import PythonRun
 from processors.recorded_steps import record_of
 from schemas import events, ids
 from schemas.catalog import Catalog

@@ -28,8 +28,8 @@ from processors.interpreter import MAX_PAST, Run
 from processors.journal import Journal
 from processors.journal_keeping import JournalKeeper
 from processors.journal_writing import Written
-from processors.python_run import PythonRun
-from processors.python_sessions import Session
+from processors.python.run import PythonRun
+from processors.python.sessions import Session
 from processors.run_making import RunMaker
 from schemas import codec, events
 from schemas.ids import ExecutionId

@@ -6,8 +6,9 @@ A Python file may declare triggers of its own; everything else is found in the r
 from collections.abc import Callable
 from hashlib import sha256
 
-from processors import python_components, registry
+from processors import registry
 from processors.actions import Action
+from processors.python import components as python_components
 from schemas import events
 from schemas.definitions import YAML
 

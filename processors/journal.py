@@ -11,7 +11,7 @@ from processors import execution, suspensions
 from processors.actions import Change
 from processors.asked import Performed
 from processors.flow_frames import Heard
-from processors.python_sessions import Session
+from processors.python.sessions import Session
 from processors.shared_state_host import Gaps
 from schemas import events
 from schemas.ids import ExecutionId

@@ -15,8 +15,8 @@ from processors.interpreter import Run
 from processors.journal import Journal
 from processors.payload import payload
 from processors.preprocess import Preprocessing
-from processors.python_run import PythonRun
-from processors.python_sessions import Session
+from processors.python.run import PythonRun
+from processors.python.sessions import Session
 from processors.recorded_steps import record_of
 from schemas import configuration, events
 from schemas.catalog import Catalog

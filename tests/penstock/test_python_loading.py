@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from penstock import python_loading
-from processors import python_components, registry
+from processors import registry
 from processors.actions import Kind, Support
+from processors.python import components as python_components
 
 SHOP = """
 from penstock.sdk import Input, action, component, trigger

@@ -22,8 +22,8 @@ from processors.flow_frames import (
     Frame,
 )
 from processors.interpreter import MAX_LOG_CHARACTERS, SUSPEND_FROM_S, Run
+from processors.python.recording import Ended, Recording
 from processors.recorded_inputs import recorded_values
-from processors.recording import Ended, Recording
 from schemas import events, ids
 from schemas.definitions import Step
 from schemas.events import Scope

@@ -1,12 +1,12 @@
 """The engine of Python flows: a Run whose steps a coroutine reaches, in a process of its own. Pure.
 
 The trigger runs as in any flow. Then the process is told to start the flow, and turns follow: what
-the flow asks for (processors.python_steps). Each thing asked for is recorded when it ends, and
+the flow asks for (processors.python.steps). Each thing asked for is recorded when it ends, and
 then, one at a time, given to the flow, which goes on to its next turn.
 
 After a crash, or when the flow's process has died, the flow runs again from its beginning. What is
 recorded is given to it again in the order of the log, so it comes to the same place; a step that it
-reaches in another order fails the execution (processors.recording).
+reaches in another order fails the execution (processors.python.recording).
 """
 
 from collections.abc import Generator
@@ -28,8 +28,8 @@ from processors.flow_frames import (
     Turned,
 )
 from processors.interpreter import SUSPEND_FROM_S, FlowFailed, Signal
-from processors.python_steps import ATTEMPT_CHARACTERS, Pending, PythonSteps, after
-from processors.recording import Ended, recording_of
+from processors.python.recording import Ended, recording_of
+from processors.python.steps import ATTEMPT_CHARACTERS, Pending, PythonSteps, after
 from schemas import events, ids
 from schemas.instants import Instant
 from schemas.secrets import hide
