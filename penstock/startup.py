@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from eventlog.definitions import Definitions
     from eventlog.log import EventLog
     from projections.store import Views
+    from schemas.catalog import Catalog
     from schemas.secrets import MasterKey
 
 TOKEN_FILE = "admin-token"
@@ -172,6 +173,7 @@ async def opened(known: Settings) -> AsyncIterator[Parts]:
     async with open_log(known) as log:
         definitions = Definitions(log)
         await definitions.read_to_end()
+        _check_key(master_key, definitions.catalog)
         await python_files.install_components()
         yield Parts(
             settings=known,
@@ -180,6 +182,14 @@ async def opened(known: Settings) -> AsyncIterator[Parts]:
             definitions=definitions,
             master_key=master_key,
         )
+
+
+def _check_key(master_key: "MasterKey", catalog: "Catalog") -> None:
+    """Raises Unusable where what is deployed was sealed with another key: nothing could run."""
+    for instance in catalog.instances.values():
+        if instance.deployed.sealed:
+            master_key.unseal(instance.deployed.sealed)
+            return
 
 
 @asynccontextmanager

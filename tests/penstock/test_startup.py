@@ -3,6 +3,7 @@
 import logging
 import stat
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,10 @@ import pytest
 from penstock import startup
 from schemas.errors import Unusable
 from schemas.settings import Settings
+from tests.processors import instances
+from tests.processors.test_pipeline import MASTER_KEY
+
+OTHER_KEY = "b3RoZXJvdGhlcm90aGVyb3RoZXJvdGhlcm90aGVyb3Q="
 
 
 def test_secrets_are_made_once_and_only_we_can_read_them(tmp_path: Path) -> None:
@@ -53,6 +58,19 @@ def test_settings_are_logged_without_secrets(caplog: pytest.LogCaptureFixture) -
     assert "result_ttl_s=86400" in caplog.text
     for secret in ("t0ken", "k3y", "pa55"):
         assert secret not in caplog.text
+
+
+async def test_a_log_with_deployments_of_another_master_key_is_refused(tmp_path: Path) -> None:
+    known = Settings(data=str(tmp_path), master_key=MASTER_KEY.text)
+    async with startup.open_log(known) as log:
+        await instances.deploy(
+            log, instances.definition(instances.flow("Main", "webhook-triggers/webhook"))
+        )
+    async with startup.opened(known):
+        pass
+    with pytest.raises(Unusable, match="another master key"):
+        async with startup.opened(replace(known, master_key=OTHER_KEY)):
+            pass
 
 
 def test_a_listener_takes_its_port_at_once() -> None:
