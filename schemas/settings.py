@@ -66,6 +66,8 @@ def _parse(name: str, text: str, kind: type) -> str | int | float | bool:
             raise Unusable(f"{PREFIX}{name.upper()}={text!r} is neither on nor off")
         return _WORDS[text.lower()]
     if kind is str:
+        if name == "public_url" and not text.startswith(("http://", "https://")):
+            raise Unusable(f"{PREFIX}PUBLIC_URL={text!r} begins with neither http:// nor https://")
         return text
     try:
         number: int | float = kind(text)

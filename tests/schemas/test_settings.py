@@ -69,6 +69,7 @@ def test_the_command_line_wins_over_the_environment() -> None:
         ("PENSTOCK_RESULT_TTL_S", "0"),
         ("PENSTOCK_CODE_TIMEOUT_S", "-1"),
         ("PENSTOCK_ALLOW_PRIVATE_NETWORKS", "perhaps"),
+        ("PENSTOCK_PUBLIC_URL", "hooks.example.com"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_named_with_its_variable(key: str, value: str) -> None:
@@ -86,5 +87,5 @@ def test_secrets_do_not_show_in_the_repr() -> None:
 
 @given(st.text(min_size=1), st.integers(1))
 def test_what_is_set_is_what_is_read(text: str, number: int) -> None:
-    settings = from_environment({"PENSTOCK_PUBLIC_URL": text, "PENSTOCK_RESULT_TTL_S": str(number)})
-    assert (settings.public_url, settings.result_ttl_s) == (text, number)
+    settings = from_environment({"PENSTOCK_DATA": text, "PENSTOCK_RESULT_TTL_S": str(number)})
+    assert (settings.data, settings.result_ttl_s) == (text, number)
