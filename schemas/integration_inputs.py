@@ -89,6 +89,8 @@ def _of_kind(place: Place, names: Names) -> Input:
 
 
 def _reference(place: Place, text: str, names: Names) -> Input:
+    if not text:
+        return NOTHING
     try:
         found = expressions.reference(text)
     except expressions.Malformed as error:

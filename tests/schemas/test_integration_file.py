@@ -178,7 +178,7 @@ def test_reference_paths(written: str, path: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize(
-    "written", ["", "a", "a.b.c", ".results", "a..results", "a.results.", "a.results['b", "a[0]b"]
+    "written", ["a", "a.b.c", ".results", "a..results", "a.results.", "a.results['b", "a[0]b"]
 )
 def test_malformed_references_are_problems(written: str) -> None:
     problem = only_problem(integration(trigger("A"), step("B", inputs={"x": reference(written)})))
@@ -612,7 +612,7 @@ RIGHT: list[Edit] = [
     retry(maxAttempts=10, delayMinutes=60, uniqueRequestIdField=reference("trigger.results.id")),
     queue(usesFifoQueue=True, concurrencyLimit=15, dedupeIdField=reference("trigger.results.id")),
     queue(usesFifoQueue=False, concurrencyLimit=None),
-    inputs(a=None, b={"type": "complex", "value": None}),
+    inputs(a=None, b={"type": "complex", "value": None}, c={"type": "reference", "value": ""}),
     inputs(a={"type": "complex", "value": [1, None, value(True), ["not", []]]}),
     errors(errorHandlerType="", delaySeconds="", maxAttempts="", ignoreFinalError=""),
     retry(maxAttempts="", delayMinutes="", usesExponentialBackoff=""),
