@@ -77,8 +77,16 @@ def _item(item: Item, results: Results, config: Config) -> Value:
     if isinstance(item, str):
         return item
     if isinstance(item, Entry):
-        value = resolve(item.value, results, config)
+        found = resolve(item.value, results, config)
+        value = _nested(found) if isinstance(item.value, Complex) else found
         if item.name is None:
             return value
         return Pair(to_text(resolve(item.name, results, config)), value)
     return [_item(inner, results, config) for inner in item]
+
+
+def _nested(value: Value) -> Value:
+    """A list within a list: an object where its entries are named; conditions stay as they are."""
+    if isinstance(value, list) and value and all(isinstance(one, Pair) for one in value):
+        return {one.name: one.value for one in value}
+    return value

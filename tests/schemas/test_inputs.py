@@ -3,6 +3,7 @@
 import pytest
 
 from schemas import inputs
+from schemas.definitions import Complex, Entry, Literal, Pair
 from schemas.expressions import reference
 from schemas.values import Value
 
@@ -41,3 +42,13 @@ def test_a_reference_leads_to_its_value_and_names_of_headers_in_any_case(
 def test_a_name_that_is_there_as_written_wins() -> None:
     results = {"hook": {"results": {"headers": {"a": 1, "A": 2}}}}
     assert inputs.look_up(reference("hook.results.headers.A"), results) == 2
+
+
+def test_a_list_within_a_list_is_a_plain_value() -> None:
+    names = Complex((Entry(name=Literal("a"), value=Literal("1")),))
+    values = Complex((Entry(name=None, value=Literal("1")), Entry(name=None, value=names)))
+    outer = Complex(
+        (Entry(name=Literal("object"), value=names), Entry(name=Literal("list"), value=values))
+    )
+    expected = [Pair("object", {"a": "1"}), Pair("list", ["1", {"a": "1"}])]
+    assert inputs.resolve(outer, {}, {}) == expected
