@@ -34,7 +34,7 @@ from processors.components.code_sandbox import FIRST_LIBRARY_LINE
 from processors.components.redaction import without_secrets
 from schemas.definitions import Pair
 from schemas.events import Scope
-from schemas.values import Value, to_text
+from schemas.values import Value, dump, to_text
 
 MAX_RESULT_BYTES = 50 * 1024 * 1024
 _MAX_MESSAGE_CHARS = 2_000
@@ -75,8 +75,8 @@ def run_code(
     shared = shared_for(inputs["code"], context, world)
     known = {**context_of(context), **shared, "data": inputs["data"]}
     answer = called(inputs["code"], known, context.results, context, world, serve)
-    outcome = _outcome(answer, context)
-    keep_shared(answer.get("result"), context, world)
+    outcome = _outcome(answer, known, context)
+    keep_shared(answer.get("result"), known, context, world)
     return outcome
 
 
@@ -87,14 +87,16 @@ def shared_for(code: str, context: Context, world: World) -> dict[str, Value]:
     return {_SHARED: _share(persist_data.ALL_SHARED, {}, context, world)}
 
 
-def keep_shared(returned: Value, context: Context, world: World) -> None:
+def keep_shared(
+    returned: Value, known: Mapping[str, Value], context: Context, world: World
+) -> None:
     """Merge what the code returned for all instances of the integration."""
     state = returned.get(_SHARED) if isinstance(returned, dict) else None
     if state is None:
         return
     if not isinstance(state, dict):
         raise StepError(f"{_SHARED} must be an object, found {str(state)[:100]}")
-    pairs = [Pair(key, value) for key, value in state.items()]
+    pairs = [Pair(key, value) for key, value in _changed(state, known.get(_SHARED))]
     if pairs:
         _share(persist_data.SAVE_SHARED, {"dynamicValues": pairs}, context, world)
 
@@ -249,7 +251,7 @@ def _repaired(answer: bytes) -> Value:
         raise StepError(f"The code's result is no JSON that can be kept: {error}") from error
 
 
-def _outcome(answer: Mapping[str, Value], context: Context) -> Outcome:
+def _outcome(answer: Mapping[str, Value], known: Mapping[str, Value], context: Context) -> Outcome:
     returned = answer.get("result")
     returned = returned if isinstance(returned, dict) else {}
     status = _status(returned.get("statusCode"))
@@ -258,7 +260,7 @@ def _outcome(answer: Mapping[str, Value], context: Context) -> Outcome:
         status=status,
         content_type=_content_type(returned.get("contentType")),
         headers=_headers(returned.get("headers")),
-        changes=tuple(changes_in(returned)),
+        changes=tuple(changes_in(returned, known)),
         logs=tuple(lines_in(answer.get("logs"), context.secrets)),
     )
 
@@ -304,15 +306,28 @@ def _headers(given: Value) -> dict[str, str]:
     return {name: to_text(value) for name, value in given.items() if value is not None}
 
 
-def changes_in(returned: Mapping[str, Value]) -> Iterator[Change]:
+def changes_in(returned: Mapping[str, Value], known: Mapping[str, Value]) -> Iterator[Change]:
+    """What the code returned of its states that is not what it was given in `known`.
+
+    Much code returns a state whole, `{...context.instanceState, seen: 1}`. What it has only passed
+    on is no write of its own, or it would undo what another run has written meanwhile.
+    """
     for name, scope in _STATES.items():
         state = returned.get(name)
         if state is None:
             continue
         if not isinstance(state, dict):
             raise StepError(f"{name} must be an object, found {str(state)[:100]}")
-        for key, value in state.items():
+        for key, value in _changed(state, known.get(name)):
             yield Change(scope, key, value, removed=value is None)
+
+
+def _changed(state: Mapping[str, Value], before: Value) -> Iterator[tuple[str, Value]]:
+    had = before if isinstance(before, Mapping) else {}
+    for key, value in state.items():
+        is_as_before = key in had and had[key] == value and dump(had[key]) == dump(value)
+        if not is_as_before:
+            yield key, value
 
 
 def lines_in(lines: Value, secrets: frozenset[str]) -> Iterator[LogLine]:

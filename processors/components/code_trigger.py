@@ -35,13 +35,13 @@ def _run(inputs: Mapping[str, Any], context: Context, world: World) -> Outcome:
     if not isinstance(returned, dict) or "payload" not in returned:
         raise StepError("The code of a trigger must return an object with a payload")
     branch = returned.get("branch")
-    code.keep_shared(returned, context, world)
+    code.keep_shared(returned, known, context, world)
     return Outcome(
         result=returned["payload"],
         branch=None if branch is None else str(branch),
         answer=_answer(returned.get("response")),
         polled_no_changes=returned.get("polledNoChanges") is True,
-        changes=tuple(code.changes_in(returned)),
+        changes=tuple(code.changes_in(returned, known)),
         logs=tuple(code.lines_in(answer.get("logs"), context.secrets)),
     )
 

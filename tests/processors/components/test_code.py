@@ -121,6 +121,16 @@ def test_status_and_states_are_taken_from_what_is_returned() -> None:
     )
 
 
+def test_a_state_that_is_passed_on_as_it_was_is_not_written_again() -> None:
+    held: dict[str, Any] = {"count": 4, "list": [1, {"a": True}], "flag": 1}
+    within = context(state={Scope.FLOW: held})
+    outcome = run(
+        body("return {data: 1, instanceState: {...context.instanceState, seen: 2, flag: true}}"),
+        within,
+    )
+    assert outcome.changes == (Change(Scope.FLOW, "flag", True), Change(Scope.FLOW, "seen", 2))
+
+
 def test_log_lines_are_kept_in_order_without_secrets() -> None:
     statements = """
         context.logger.info('one', 2, {a: [null]}, undefined);
