@@ -43,7 +43,8 @@ _CONTEXT = Input(
 _SORT = Input(
     key="sortCodeInput",
     label="Sort Comparison Function",
-    default="(a, b) => { return a.prop < b.prop ? -1 : 1; }",
+    default="(a, b) => { const of = (one) => (one === Object(one) ? one.prop : one);"
+    " return of(a) < of(b) ? -1 : of(a) > of(b) ? 1 : 0; }",
     description="A JavaScript function of two elements: negative where the first one comes first.",
     example="(a, b) => a.price - b.price",
 )

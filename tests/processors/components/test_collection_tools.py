@@ -216,6 +216,7 @@ def test_an_object_comes_back_from_its_list_of_pairs(value: dict[str, Value]) ->
         ("map", {"listInput": [{"a": 1}]}, [{"a": 1}]),
         ("sort", {"listInput": [3, 1, 2], "sortCodeInput": "(a, b) => a - b"}, [1, 2, 3]),
         ("sort", {"listInput": [{"prop": 2}, {"prop": 1}]}, [{"prop": 1}, {"prop": 2}]),
+        ("sort", {"listInput": [3, 1, 2]}, [1, 2, 3]),
         ("aggregate", {"listInput": [1, "2", 4], "aggregateFunctionInput": "sum"}, 7),
         ("aggregate", {"listInput": [1, 2], "aggregateFunctionInput": "AVERAGE"}, 1.5),
         ("aggregate", {"listInput": ["x", {}], "aggregateFunctionInput": "COUNT"}, 2),
