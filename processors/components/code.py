@@ -11,6 +11,7 @@ it does the same again. `fetch` is there in an action of its own, which touches 
 import asyncio
 import itertools
 import re
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -189,7 +190,7 @@ def _given(
 
 def _as_buffer(value: object) -> Value:
     if isinstance(value, bytes | bytearray):
-        return {"type": "Buffer", "data": list(value)}
+        return {"type": "Buffer", "base64": b64encode(value).decode()}
     if isinstance(value, Mapping):
         return dict(value)
     raise TypeError(f"{type(value).__name__} is not a JSON value")

@@ -134,10 +134,11 @@
 
   const start = (code, input) => {
     const revive = (key, value) => {
-      const isBuffer = value && value.type === 'Buffer' && isArray(value.data);
-      return isBuffer ? load().Buffer.from(value.data) : value;
+      if (!value || value.type !== 'Buffer') return value;
+      if (typeof value.base64 === 'string' && value.base64.length % 4 === 0) return load().decoded(value.base64);
+      return isArray(value.data) ? load().Buffer.from(value.data) : value;
     };
-    const given = parse(input);
+    const given = input.indexOf('"type":"Buffer"') < 0 ? parse(input) : parse(input, revive);
     now = given.now || 0;
     origin = now;
     random = seeded(given.seed || '');
@@ -150,8 +151,7 @@
     if (typeof run !== 'function') {
       throw new Error('the code must set module.exports to a function (context, stepResults)');
     }
-    const hasBytes = input.indexOf('"type":"Buffer"') >= 0;
-    const { context, stepResults } = hasBytes ? parse(input, revive) : given;
+    const { context, stepResults } = given;
     context.logger = logger();
     apply(then, resolved(run(context, stepResults)), [
       (value) => { settled.is = 'fulfilled'; settled.value = value; },

@@ -94,6 +94,31 @@ def test_bytes_go_in_and_out_as_buffers() -> None:
     assert returned("{data: new Uint8Array([1, 2])}") == b"\x01\x02"
 
 
+@pytest.mark.parametrize("size", [0, 1, 2, 3, 4, 255, 256])
+def test_bytes_of_any_length_come_out_as_they_went_in(size: int) -> None:
+    content = bytes(range(255, 255 - size, -1)) if size < 256 else bytes(range(256))
+    within = context(results={"trigger": {"results": {"body": content, "rawBody": content}}})
+    same = returned("{data: stepResults.trigger.results}", within)
+    assert same == {"body": content, "rawBody": content}
+    filled = (
+        "{data: (stepResults.trigger.results.body.fill(0), stepResults.trigger.results.rawBody)}"
+    )
+    assert returned(filled, within) == content
+
+
+def test_what_only_looks_like_bytes_stays_as_it_is() -> None:
+    given: dict[str, Value] = {"type": "Buffer", "base64": "abcde"}
+    within = context(results={"trigger": {"results": given}})
+    assert returned("{data: stepResults.trigger.results}", within) == given
+
+
+def test_a_body_of_megabytes_leaves_code_its_memory() -> None:
+    content = bytes(range(256)) * 4096 * 6
+    results = {"trigger": {"results": {"body": {"data": content}, "rawBody": {"data": content}}}}
+    shown = "{data: stepResults.trigger.results.body.data.length}"
+    assert returned(shown, context(results=results)) == len(content)
+
+
 @pytest.mark.parametrize(
     ("returned", "result"),
     [
