@@ -287,7 +287,7 @@ def _status(status: Value) -> int | None:
     if status is None:
         return None
     if type(status) is not int or not 200 <= status <= 599:
-        raise StepError(f"statusCode must be a number from 200 to 599, found {str(status)[:100]}")
+        raise StepError(f"statusCode must be a number from 200 to 599, found {repr(status)[:100]}")
     return status
 
 

@@ -205,7 +205,7 @@ def test_without_data_the_result_is_null(expression: str) -> None:
         (body("return {data: 10n}"), "(?i)bigint"),
         (body("return {get data() { throw new Error('got') }}"), "^got$"),
         (body("return {then() { throw new Error('then') }}"), "^then$"),
-        (body("return {statusCode: 'x'}"), "statusCode .* found x"),
+        (body("return {statusCode: 'x'}"), "statusCode .* found 'x'"),
         (body("return {statusCode: 99}"), "statusCode .* found 99"),
         (body("return {statusCode: 200, contentType: 5}"), "contentType .* found '5'"),
         (body("return {statusCode: 200, headers: [1]}"), "headers .* found"),
