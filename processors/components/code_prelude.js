@@ -34,6 +34,13 @@
     trace: log('trace'), debug: log('debug'), info: log('info'), log: log('info'),
     warn: log('warn'), error: log('error'), metric: log('metric'),
   });
+  const nothing = () => undefined;
+  const consoleLike = () => ({
+    ...logger(), dir: (value) => log('info')(value), dirxml: log('info'), table: log('info'),
+    group: log('info'), groupCollapsed: log('info'), groupEnd: nothing, time: nothing,
+    timeLog: nothing, timeEnd: nothing, count: nothing, countReset: nothing, clear: nothing,
+    assert: (holds, ...values) => { if (!holds) log('error')('Assertion failed', ...values); },
+  });
   const describe = (error) => {
     try {
       if (isError(error)) return stringify({ message: text(error), stack: text(error.stack) });
@@ -121,7 +128,7 @@
   };
 
   Uint8Array.prototype.toJSON = function () { return { type: 'Buffer', data: from(this) }; };
-  globalThis.console = logger();
+  globalThis.console = consoleLike();
   globalThis.module = { exports: {} };
   globalThis.exports = module.exports;
   const isOwn = Object.prototype.hasOwnProperty;

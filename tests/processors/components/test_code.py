@@ -146,6 +146,19 @@ def test_status_and_states_are_taken_from_what_is_returned() -> None:
     )
 
 
+def test_the_rest_of_the_console_is_there() -> None:
+    statements = """
+        console.group('of orders'); console.time('t'); console.dir({a: 1}, {depth: null});
+        console.table([1]); console.assert(true, 'no'); console.assert(false, 'yes');
+        console.timeEnd('t'); console.count(); console.groupEnd(); return {data: 1};"""
+    assert run(body(statements)).logs == (
+        LogLine("info", "of orders"),
+        LogLine("info", '{"a":1}'),
+        LogLine("info", "[1]"),
+        LogLine("error", "Assertion failed yes"),
+    )
+
+
 def test_a_state_that_is_passed_on_as_it_was_is_not_written_again() -> None:
     held: dict[str, Any] = {"count": 4, "list": [1, {"a": True}], "flag": 1}
     within = context(state={Scope.FLOW: held})
