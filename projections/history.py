@@ -28,6 +28,7 @@ CLOCKS_APART = 5 * SECOND
 """How far the append times of two partitions may disagree (several brokers, several clocks)."""
 
 _END = Instant(2**62)
+_CLAIMED = events.WIRE_NAMES[events.PartitionClaimed].encode()
 
 
 class Stretch(NamedTuple):
@@ -56,8 +57,16 @@ class Reader:
     async def _of_topic(self, topic: Topic) -> AsyncIterator[shapes.LoggedEvent]:
         found: list[tuple[int, shapes.LoggedEvent]] = []
         for partition in range(self._log.partitions(topic)):
+            claim = -1
             async for record in self._records(topic, partition):
-                found += [(record.at, shown) for shown in self._shown(record)]
+                told = self._told(record)
+                if told is None:
+                    continue
+                if topic == EXECUTIONS and told.claim is not None:
+                    if told.claim < claim:
+                        continue  # void: its worker had lost the partition
+                    claim = told.claim
+                found += [(record.at, shown) for shown in self._shown(record, told)]
         found.sort(key=lambda pair: pair[0])
         for _, shown in found:
             yield shown
@@ -79,13 +88,22 @@ class Reader:
                 yield record
             offset = records[-1].offset + 1
 
-    def _shown(self, record: Record) -> list[shapes.LoggedEvent]:
-        if self._id.encode() not in record.value:
-            return []
+    def _told(self, record: Record) -> codec.Envelope | None:
+        """What `record` says, if it concerns the execution, or whose claim holds from here on."""
+        if self._id.encode() not in record.value and _CLAIMED not in record.value:
+            return None
         try:
-            said = codec.decode(record.value).events
+            told = codec.decode(record.value)
         except Undecodable:
-            return []
+            return None
+        if told.events and isinstance(told.events[0], events.PartitionClaimed):
+            return codec.Envelope((), record.offset)
+        return told
+
+    def _shown(self, record: Record, told: codec.Envelope) -> list[shapes.LoggedEvent]:
+        said = told.events
+        if said and isinstance(said[0], events.ExecutionCarried):
+            said = said[:1]  # what follows it has been said before
         return [
             _logged(record, event)
             for event in said

@@ -37,12 +37,15 @@ def test_an_order_that_waits_survives_kill_9_and_goes_on_when_it_is_approved(
         assert sent.code == 0, sent.err
         ended = running.execution_once_ended(execution_id, env)
         late = running.command(*told, '{"by": "bob"}', env=env)
+        said = running.command("events", execution_id, "--json", env=env).json["events"]
     assert ended["status"] == "succeeded"
     steps = {step["name"]: step for step in ended["steps"]}
     assert list(steps) == ["trigger", "reserve stock", "approved", "charge", "increment orders"]
     assert steps["approved"]["result"] == {"by": "ann"}
     assert steps["reserve stock"]["attempt"] == 1
     assert (late.code, "has ended" in late.err) == (1, True)
+    done = [one["content"]["step"] for one in said if one["type"] == "step.succeeded"]
+    assert done == list(steps)
 
 
 def _wait_for_step(name: str, execution_id: str, env: dict[str, str]) -> None:
