@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import orjson
-
 from penstock import python_jobs, python_loading, sdk, startup
 from penstock.in_process import InProcess, run_apart
 from processors import effects, registry
@@ -29,6 +27,7 @@ from processors.asked import Effect, Pause, Perform, Performed, Wait
 from processors.components import persist_data
 from processors.flow_frames import ActionStep, Exchange, Heard, Signalled, StepEnded, Suspend
 from processors.interpreter import Run
+from processors.payload import of_request
 from processors.payload import payload as payload_of
 from processors.python import components as python_components
 from processors.python.run import PythonRun
@@ -46,6 +45,7 @@ NOW = Instant(1_767_225_600 * SECOND)
 """2026-01-01T00:00:00Z, when an execution is received that does not say otherwise."""
 
 _STEP_TAKES = 1_000
+_BASE_URL = "https://penstock.test"
 _EXECUTION = ExecutionId(ids.derived("execution", "of a test"))
 _INSTANCE = InstanceId(ids.derived("instance", "of a test"))
 INTEGRATION = IntegrationId(ids.derived("integration", "of a test"))
@@ -150,9 +150,10 @@ class Bench:
             synchronous=True,
             reply_to="",
             request_no=0,
+            invoke_url=f"{_BASE_URL}/trigger/test",
         )
         catalog = Catalog()
-        catalog.apply([self.opened.published])
+        catalog.apply([self.opened.published, *self._deployed()])
         kind = Run if self.opened.loaded is None else PythonRun
         if self.opened.loaded is not None:
             self.process = InProcess(
@@ -170,6 +171,21 @@ class Bench:
             owner_of=lambda scope: scope.value,
             now=self.now,
         )
+
+    def _deployed(self) -> tuple[events.Event, ...]:
+        """An instance of all the flows, so that the payload has their URLs."""
+        flows = [flow.name for flow in self.opened.definition.flows]
+        instance = events.InstanceDeployed(
+            instance_id=_INSTANCE,
+            name="Test",
+            integration_id=INTEGRATION,
+            version=1,
+            customer_id=_CUSTOMER,
+            endpoints={name: EndpointId(ids.derived("endpoint", name)) for name in flows},
+            sealed="",
+        )
+        customer = events.CustomerRegistered(customer_id=_CUSTOMER, external_id="test", name="Test")
+        return customer, instance
 
     def _write(self, change: Change) -> None:
         held = self.values.setdefault(change.scope, {})
@@ -339,7 +355,7 @@ class Bench:
             logs=tuple((e.level, e.message) for e in one.said if isinstance(e, events.LogWritten)),
             state={scope.value: dict(held) for scope, held in self.values.items()},
             invoked=tuple(
-                (e.flow, orjson.loads(e.request.body or "null"))
+                (e.flow, of_request(e.request)["body"]["data"])
                 for e in one.said
                 if isinstance(e, events.FlowInvoked)
             ),

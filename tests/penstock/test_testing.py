@@ -29,6 +29,32 @@ flows:
         inputs:
           message: {type: reference, value: trigger.results.body.data.text}
 """
+SISTERS = """
+definitionVersion: 7
+name: Sisters
+flows:
+  - name: Called
+    steps:
+      - name: Trigger
+        isTrigger: true
+        action: {key: crossFlow, component: {key: cross-flow}}
+        inputs: {}
+  - name: Caller
+    steps:
+      - name: Trigger
+        isTrigger: true
+        action: {key: instanceDeploy, component: {key: management-triggers}}
+        inputs: {}
+      - name: URL
+        action: {key: lowerCase, component: {key: text-manipulation}}
+        inputs:
+          text: {type: reference, value: trigger.results.webhookUrls.Called}
+      - name: Invoke
+        action: {key: invokeFlow, component: {key: cross-flow}}
+        inputs:
+          flowName: {type: value, value: Called}
+          data: {type: value, value: hello}
+"""
 
 
 @pytest.fixture
@@ -137,6 +163,15 @@ def test_an_order_with_a_stolen_card_is_declined_at_once() -> None:
     done = testing.run(ORDER, payload={"sku": "W-1", "total": 5, "card": "stolen"})
     assert done.result == {"status": "declined", "why": "the card is stolen"}
     assert done.step("charge").attempt == 1
+
+
+def test_a_flow_knows_the_urls_of_its_sisters_and_may_invoke_them(tmp_path: Path) -> None:
+    path = tmp_path / "sisters.yml"
+    path.write_text(SISTERS)
+    done = testing.run(path, "Caller")
+    assert done.error == ""
+    assert done.invoked == (("Called", "hello"),)
+    assert done.step("url").result.startswith("https://penstock.test/trigger/")
 
 
 def test_a_flow_can_be_run_as_it_stands() -> None:
