@@ -33,12 +33,17 @@ def _trigger_flow(inputs: Mapping[str, Any], context: Context) -> Outcome:
     return invoke(context, inputs["flowName"], None)
 
 
-def invoke(context: Context, flow: str, data: Value) -> Outcome:
-    """The outcome of a step that starts `flow` with `data`. Raises StepError for an unknown one."""
-    known = context.payload.get("webhookUrls", {})
+def check_flow(payload: Mapping[str, Value], flow: str) -> None:
+    """Raises StepError where the instance of that payload has no such flow."""
+    known = payload.get("webhookUrls", {})
     if flow not in known:
         listed = ", ".join(repr(name) for name in known)
         raise StepError(f"There is no flow {flow!r} to invoke; the integration has: {listed}")
+
+
+def invoke(context: Context, flow: str, data: Value) -> Outcome:
+    """The outcome of a step that starts `flow` with `data`. Raises StepError for an unknown one."""
+    check_flow(context.payload, flow)
     shown = ids.to_global(ids.EXECUTION, context.invoked(0))
     return Outcome(result={"executionId": shown}, invokes=(Invocation(flow, data),))
 

@@ -16,6 +16,7 @@ from typing import Any
 from processors.actions import Change, Invocation, Outcome, Runs, StepError
 from processors.asked import Performed
 from processors.cleaning import clean
+from processors.components import cross_flow
 from processors.flow_frames import (
     ActionStep,
     Exchange,
@@ -242,6 +243,10 @@ class PythonSteps(Run):
 
     def _call(self, pending: Pending) -> None:
         ask = pending.ask
+        try:
+            cross_flow.check_flow(self.payload, ask["flow"])
+        except StepError as error:
+            return self._fail_step(pending, str(error), self.now)
         invoked = Invocation(ask["flow"], from_json(ask["data"], ask["tagged"]))
         key = self._idempotency_key(pending.key)
         started = ids.to_global(ids.EXECUTION, ids.invocation_of(key, 0))

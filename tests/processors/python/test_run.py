@@ -294,11 +294,16 @@ def test_an_action_of_a_component_is_a_step() -> None:
 
 def test_flows_are_called_with_data_and_their_execution_ids_are_known() -> None:
     async def calls(context: Context, trigger: Any) -> Any:
-        return await context.call("Other", {"n": 1})
+        started = await context.call("Run", {"n": 1})
+        try:
+            await context.call("Gone")
+        except sdk.StepFailed as error:
+            return [started, str(error)]
 
     done = testing.run(flow_of(calls))
-    assert done.invoked == (("Other", {"n": 1}),)
-    assert done.result.startswith("SW5zdGFuY2VFeGVjdXRpb25SZXN1bHQ6")
+    assert done.invoked == (("Run", {"n": 1}),)
+    assert done.result[0].startswith("SW5zdGFuY2VFeGVjdXRpb25SZXN1bHQ6")
+    assert done.result[1] == "There is no flow 'Gone' to invoke; the integration has: 'Run'"
 
 
 def test_a_flow_of_endless_steps_ends_with_an_error() -> None:
