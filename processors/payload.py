@@ -67,7 +67,11 @@ def payload(
             "versionSequenceId": str(integration.version),
             "externalVersion": "",
         },
-        "flow": {"id": admitted.endpoint_id, "name": admitted.flow, "stableId": admitted.flow},
+        "flow": {
+            "id": ids.to_global(ids.ENDPOINT, admitted.endpoint_id),
+            "name": admitted.flow,
+            "stableId": admitted.flow,
+        },
         "startedAt": to_iso(admitted.received_at),
         "globalDebug": False,
     }

@@ -168,11 +168,14 @@ class Queue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TriggerResolver:
-    """How what a batch trigger fetches is handed to executions (platform-behaviour, 2.7)."""
+    """How what a batch trigger fetches is handed to executions (platform-behaviour, 2.7).
+
+    A `concurrent_batch_limit` of 0 is none.
+    """
 
     enabled: bool = True
     batch_size: int = 1
-    concurrent_batch_limit: int = 1
+    concurrent_batch_limit: int = 0
     initial_sync_on_deploy: bool = False
 
 

@@ -71,7 +71,7 @@ def resolver(place: Place) -> TriggerResolver | None:
     return TriggerResolver(
         enabled=config.flag("enabled", True),
         batch_size=config.count("batchSize", 1, LARGEST_BATCH, 1),
-        concurrent_batch_limit=config.count("concurrentBatchLimit", 1, LARGEST_BATCH, 1),
+        concurrent_batch_limit=config.count("concurrentBatchLimit", 1, LARGEST_BATCH),
         initial_sync_on_deploy=config.flag("runInitialSyncOnDeploy"),
     )
 

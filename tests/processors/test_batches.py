@@ -1,7 +1,7 @@
 """Batch triggers: items cut into executions, page by page, so many at once, also after a crash."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -14,7 +14,7 @@ from eventlog.log import NewRecord
 from eventlog.sqlite import SqliteLog
 from processors import batches, registry
 from processors.actions import Action, Context, Outcome, Page, Runs, Support, TriggerTraits, World
-from schemas import codec, events
+from schemas import codec, definitions, events
 from schemas.topics import ADMISSIONS, EXECUTIONS, TRIGGERS
 from tests.processors.instances import INSTANCE, admitted, call, definition, deploy, ended, flow, of
 from tests.processors.test_pipeline import processing, said_on
@@ -202,3 +202,10 @@ def test_batches_are_all_items_in_their_order(items: list[int], size: int) -> No
     assert [item for batch in cut for item in batch] == items
     assert all(len(batch) == size for batch in cut[:-1])
     assert batches.cut(items, 1) == items
+
+
+def test_without_a_limit_as_many_batches_run_at_once_as_are_allowed() -> None:
+    unlimited = definitions.Flow(name="Take", steps=(), resolver=definitions.TriggerResolver())
+    assert batches.at_once(unlimited) == batches.MOST_AT_ONCE
+    two = replace(unlimited, resolver=definitions.TriggerResolver(concurrent_batch_limit=2))
+    assert batches.at_once(two) == 2
