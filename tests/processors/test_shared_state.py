@@ -181,7 +181,7 @@ async def ended(log: EventLog, count: int, *hosts: ExecutionHost) -> list[events
         for host in hosts:
             if host.failed.done():
                 await host.failed
-        await asyncio.sleep(0)
+        await asyncio.sleep(0.01)  # threads have work to do: a busy loop would starve them
 
 
 def counts(said: list[events.Event]) -> list[int]:
