@@ -46,8 +46,8 @@ class KafkaLog:
     """An open log on Kafka. Use it in the event loop in which it was opened, and nowhere else."""
 
     def __init__(self, bootstrap: str, prefix: str, client: KafkaClient, pump: Pump) -> None:
-        self._bootstrap = bootstrap
-        self._prefix = prefix
+        self.bootstrap = bootstrap
+        self.prefix = prefix
         self._client = client
         self._pump = pump
         self._carried: dict[tuple[TopicPartition, int], list[Record]] = {}
@@ -98,12 +98,12 @@ class KafkaLog:
 
     def _lane_of(self, record: NewRecord) -> Lane:
         limits.check(record)
-        lanes = self._pump.lanes.get(self._prefix + record.topic, [])
+        lanes = self._pump.lanes.get(self.prefix + record.topic, [])
         partition = record.partition
         if partition is None and lanes:
             partition = topics.partition_of(record.key, len(lanes))
         if partition is None or not 0 <= partition < len(lanes):
-            raise Bug(f"Kafka at {self._bootstrap} has no partition {record.topic}/{partition}")
+            raise Bug(f"Kafka at {self.bootstrap} has no partition {record.topic}/{partition}")
         return lanes[partition]
 
     async def read(
@@ -196,7 +196,7 @@ class KafkaLog:
             raise self._failure(topic, failed) from failed
 
     def partitions(self, topic: Topic) -> int:
-        return len(self._pump.lanes[self._prefix + topic.name])
+        return len(self._pump.lanes[self.prefix + topic.name])
 
     async def close(self) -> None:
         if self._closing is None:
@@ -209,18 +209,18 @@ class KafkaLog:
 
     def _check_open(self) -> None:
         if self._closing is not None:
-            raise LogUnavailable(f"the log on Kafka at {self._bootstrap} is closed")
+            raise LogUnavailable(f"the log on Kafka at {self.bootstrap} is closed")
 
     def _where(self, topic: Topic, partition: int) -> TopicPartition:
         if not 0 <= partition < self.partitions(topic):
-            raise Bug(f"Kafka at {self._bootstrap} has no partition {topic.name}/{partition}")
-        return TopicPartition(self._prefix + topic.name, partition)
+            raise Bug(f"Kafka at {self.bootstrap} has no partition {topic.name}/{partition}")
+        return TopicPartition(self.prefix + topic.name, partition)
 
     def _group(self, reader: str) -> str:
-        return f"{self._prefix}{reader}.positions"
+        return f"{self.prefix}{reader}.positions"
 
     def _failure(self, topic: Topic, failed: RequestFailed) -> LogUnavailable:
-        return LogUnavailable(f"Kafka at {self._bootstrap} refuses {topic.name}: {failed}")
+        return LogUnavailable(f"Kafka at {self.bootstrap} refuses {topic.name}: {failed}")
 
 
 def _producer(bootstrap: str, client_id: str) -> AIOKafkaProducer:

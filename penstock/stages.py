@@ -14,7 +14,6 @@ import time
 import traceback
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -268,17 +267,7 @@ def _clock() -> Instant:
 async def _host(parts: Parts, world: "World", ready: Ready) -> None:
     from ingress import schedule
 
-    run_host: Callable[..., Coroutine[Any, Any, None]]
-    if isinstance(parts.log, SqliteLog):
-        from processors import embedded_host
-
-        run_host = embedded_host.run
-    else:
-        from processors import faust_host
-
-        bootstrap = parts.settings.log_url.removeprefix("kafka://").rstrip("/")
-        run_host = partial(faust_host.run, bootstrap=bootstrap)
-    await run_host(
+    await _host_for(parts.log)(
         parts.log,
         blobs=parts.blobs,
         definitions=parts.definitions,
@@ -287,6 +276,17 @@ async def _host(parts: Parts, world: "World", ready: Ready) -> None:
         ticker=schedule.Ticker(parts.log, parts.definitions, _clock).follow,
         ready=ready,
     )
+
+
+def _host_for(log: EventLog) -> Callable[..., Coroutine[Any, Any, None]]:
+    if isinstance(log, SqliteLog):
+        from processors import embedded_host
+
+        return embedded_host.run
+
+    from processors import faust_host
+
+    return faust_host.run
 
 
 def projector(log: EventLog, views: "Views") -> Stage:

@@ -11,7 +11,8 @@ from collections.abc import Callable
 
 from eventlog.blobs import Blobs
 from eventlog.definitions import Definitions
-from eventlog.log import EventLog, Record
+from eventlog.kafka import KafkaLog
+from eventlog.log import Record
 from processors import pipeline
 from processors.actions import World
 from processors.admission_host import Ticker
@@ -26,15 +27,13 @@ _logger = logging.getLogger(__name__)
 
 
 async def run(
-    log: EventLog,
+    log: KafkaLog,
     *,
-    bootstrap: str,
     blobs: Blobs,
     definitions: Definitions,
     master_key: MasterKey,
     world: World,
     ticker: Ticker | None = None,
-    prefix: str = "",
     ready: Callable[[], None] = lambda: None,
 ) -> None:
     """Run until cancelled. `ready` is called once each stage has been given its partitions."""
@@ -49,7 +48,7 @@ async def run(
             ticker=ticker,
         )
         try:
-            await _run_stages(stages, bootstrap, prefix, ready)
+            await _run_stages(log, stages, ready)
         except Retryable as error:
             delay_s = BACK_OFF_S[min(failures, len(BACK_OFF_S) - 1)]
             failures += 1
@@ -58,13 +57,10 @@ async def run(
 
 
 async def _run_stages(
-    stages: list[pipeline.Stage], bootstrap: str, prefix: str, ready: Callable[[], None]
+    log: KafkaLog, stages: list[pipeline.Stage], ready: Callable[[], None]
 ) -> None:
     assigned = [asyncio.Event() for _ in stages]
-    workers = [
-        _worker(stage, bootstrap, prefix, event)
-        for stage, event in zip(stages, assigned, strict=True)
-    ]
+    workers = [_worker(log, stage, event) for stage, event in zip(stages, assigned, strict=True)]
     try:
         for worker in workers:
             await worker.start()
@@ -80,9 +76,7 @@ async def _run_stages(
             await worker.stop()
 
 
-def _worker(
-    stage: pipeline.Stage, bootstrap: str, prefix: str, assigned: asyncio.Event
-) -> BatchWorker:
+def _worker(log: KafkaLog, stage: pipeline.Stage, assigned: asyncio.Event) -> BatchWorker:
     async def on_assigned(partitions: Partitions) -> None:
         for _, partition in sorted(partitions):
             await stage.assign(partition)
@@ -96,11 +90,11 @@ def _worker(
         await stage.on_batch(partition, records)
 
     return BatchWorker(
-        bootstrap=bootstrap,
-        group=prefix + stage.reader,
-        topics=[prefix + stage.topic.name],
+        bootstrap=log.bootstrap,
+        group=log.prefix + stage.reader,
+        topics=[log.prefix + stage.topic.name],
         callbacks=Callbacks(on_assigned=on_assigned, on_revoked=on_revoked, on_batch=on_batch),
-        plain_name=lambda name: name.removeprefix(prefix),
+        plain_name=lambda name: name.removeprefix(log.prefix),
     )
 
 

@@ -13,8 +13,9 @@ PREFIX = "PENSTOCK_"
 class Settings:
     """What a process is told from outside; each field is the variable PENSTOCK_<FIELD>.
 
-    `log` is `sqlite:///PATH` or `kafka://HOST:PORT[,HOST:PORT…]`; `views` a SQLAlchemy URL; `blobs`
-    a folder or `s3://BUCKET/PREFIX`. Empty means: in the folder `data`. Secrets stay out of repr.
+    `log` is `sqlite:///PATH` or `kafka://HOST:PORT[,HOST:PORT…][/NAME]`, where NAME stands before
+    all topics; `views` a SQLAlchemy URL; `blobs` a folder or `s3://BUCKET/PREFIX`. Empty means: in
+    the folder `data`. Secrets stay out of repr.
     """
 
     data: str = "data"

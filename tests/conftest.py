@@ -5,7 +5,6 @@ CI=true in the environment they fail instead.
 """
 
 import os
-import secrets
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 
@@ -45,7 +44,7 @@ def kafka_bootstrap() -> Iterator[str]:
 @pytest.fixture
 def topic_prefix() -> str:
     """What a test puts before its topics and groups, so that tests share one broker in peace."""
-    return f"test-{secrets.token_hex(4)}-"
+    return kafka_broker.fresh_name() + "-"
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ import atexit
 import base64
 import os
 import re
+import secrets
 import shutil
 import signal
 import sys
@@ -243,6 +244,16 @@ def _keep(jars: Path) -> None:
     except OSError:
         if not CACHE.is_dir():
             raise
+
+
+def fresh_name() -> str:
+    """A name for the topics of one test, so that tests share one broker in peace."""
+    return f"test-{secrets.token_hex(4)}"
+
+
+def fresh_log_url(bootstrap: str) -> str:
+    """The setting that names a log of one test's own on the broker."""
+    return f"kafka://{bootstrap}/{fresh_name()}"
 
 
 @contextmanager

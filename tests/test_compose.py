@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests import servers
+from tests import kafka_broker, servers
 from tests.penstock import running
 from tests.penstock.running import Running
 
@@ -69,7 +69,7 @@ def cluster(
 ) -> Iterator[tuple[dict[str, Running], dict[str, str]]]:
     """The stages by name, as compose.yaml starts them, and the environment for commands."""
     here = {
-        "kafka://kafka:9092": f"kafka://{kafka_bootstrap}",
+        "kafka://kafka:9092": kafka_broker.fresh_log_url(kafka_bootstrap),
         services["worker"]["environment"]["PENSTOCK_VIEWS"]: fresh_postgres_url,
         "/data": str(tmp_path / "data"),
         "8080": str(servers.free_port()),

@@ -18,7 +18,7 @@ import pytest
 
 from schemas import instants
 from schemas.instants import SECOND, Instant
-from tests import servers
+from tests import kafka_broker, servers
 from tests.penstock import running
 from tests.penstock.running import Running
 
@@ -180,7 +180,7 @@ async def test_the_limit_is_exact_under_load_on_the_embedded_log(tmp_path: Path)
 async def test_two_nodes_share_one_exact_limit_on_kafka(
     tmp_path: Path, kafka_bootstrap: str
 ) -> None:
-    log = f"kafka://{kafka_bootstrap}"
+    log = kafka_broker.fresh_log_url(kafka_bootstrap)
     with ExitStack() as stack:
         nodes = [_up(stack, tmp_path / name, log) for name in ("first", "second")]
         await _prove(nodes, tmp_path)

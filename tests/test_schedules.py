@@ -282,8 +282,6 @@ async def test_the_schedules_of_a_worker_that_ends_are_taken_over_and_no_instant
             host = asyncio.ensure_future(
                 faust_host.run(
                     log,
-                    bootstrap=kafka_bootstrap,
-                    prefix=topic_prefix,
                     blobs=case.blobs,
                     definitions=definitions,
                     master_key=MASTER_KEY,

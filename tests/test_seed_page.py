@@ -19,7 +19,7 @@ import httpx
 import orjson
 import pytest
 
-from tests import servers
+from tests import kafka_broker, servers
 from tests.penstock import running
 
 FLOWS = Path(__file__).with_name("seed_page.yml")
@@ -110,7 +110,7 @@ def hooks(
     data = tmp_path_factory.mktemp("seed-page") / "data"
     log = ""
     if request.param == "kafka":
-        log = f"kafka://{request.getfixturevalue('kafka_bootstrap')}"
+        log = kafka_broker.fresh_log_url(request.getfixturevalue("kafka_bootstrap"))
     with running.up(data, log=log) as server:
         env = running.environment(data=str(data), url=server.url)
         options = [f"--api-key=Secured={key}" for key in KEYS]

@@ -9,6 +9,7 @@ from eventlog.log import NewRecord
 from eventlog.opening import open_log
 from schemas.errors import Unusable
 from schemas.topics import TRIGGERS
+from tests import kafka_broker
 
 
 async def test_a_relative_path_is_below_the_working_folder(
@@ -71,3 +72,23 @@ async def test_a_broker_that_is_not_there_is_named_in_one_sentence() -> None:
 
         with pytest.raises(Unusable, match=rf"^Kafka at {address} cannot be used: [^\n]+$"):
             await open_log(f"kafka://{address}")
+
+
+@pytest.mark.parametrize("name", ["two words", "a/b", "n" * 101, "é", "?x=1"])
+async def test_a_name_that_kafka_would_not_take_is_refused_with_its_value(name: str) -> None:
+    with pytest.raises(Unusable, match="letters, digits") as error:
+        await open_log(f"kafka://127.0.0.1:9/{name}")
+    assert repr(name) in str(error.value)
+
+
+@pytest.mark.kafka
+async def test_two_names_on_one_cluster_are_two_logs(kafka_bootstrap: str) -> None:
+    urls = [kafka_broker.fresh_log_url(kafka_bootstrap) for _ in range(2)]
+    one, other = [await open_log(url) for url in urls]
+    [there] = await one.append([NewRecord("triggers", "endpoint", b"kept")])
+    again = await open_log(urls[0])
+
+    assert [r.value for r in await again.read(TRIGGERS, there.partition, 0)] == [b"kept"]
+    assert await other.marks(TRIGGERS, there.partition) == (0, 0)
+    for log in (one, other, again):
+        await log.close()

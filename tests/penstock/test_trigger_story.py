@@ -96,20 +96,18 @@ async def test_the_story_on_kafka(
     tmp_path: Path, hooked: Hooked, kafka_bootstrap: str, topic_prefix: str
 ) -> None:
     log = await KafkaLog.open(kafka_bootstrap, prefix=topic_prefix)
-    running = worker(log, tmp_path, kafka_bootstrap, topic_prefix)
+    running = worker(log, tmp_path)
     async with running, node(log, tmp_path) as served:
         await tell(log, served, hooked)
     await log.close()
 
 
 @asynccontextmanager
-async def worker(log: EventLog, folder: Path, bootstrap: str, prefix: str) -> AsyncIterator[None]:
+async def worker(log: KafkaLog, folder: Path) -> AsyncIterator[None]:
     async with effects.world(code_timeout_s=5, allow_private=True) as world:
         host = asyncio.ensure_future(
             faust_host.run(
                 log,
-                bootstrap=bootstrap,
-                prefix=prefix,
                 blobs=Blobs.open(str(folder / "blobs")),
                 definitions=Definitions(log),
                 master_key=MASTER_KEY,

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from penstock import rebuilding
-from tests import servers
+from tests import kafka_broker, servers
 from tests.penstock import running
 from tests.penstock.running import Running
 
@@ -386,7 +386,7 @@ def test_all_stages_run_in_one_process_on_kafka(
     kafka_bootstrap: str, tmp_path: Path, file: Path
 ) -> None:
     data = tmp_path / "data"
-    with running.up(data, log=f"kafka://{kafka_bootstrap}") as server:
+    with running.up(data, log=kafka_broker.fresh_log_url(kafka_bootstrap)) as server:
         env = running.environment(data=str(data), url=server.url)
         [flow] = _deploy(file, env)["flows"]
         answer = running.call(flow["webhookUrl"])

@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -151,11 +150,10 @@ async def test_on_kafka_two_partitions_and_two_nodes_are_one_endpoint(
     tmp_path: Path, kafka_bootstrap: str, topic_prefix: str
 ) -> None:
     kafka = await KafkaLog.open(kafka_bootstrap, prefix=topic_prefix)
-    run = partial(faust_host.run, bootstrap=kafka_bootstrap, prefix=topic_prefix)
     async with served(tmp_path, log=kafka) as ingress:
         for customer in CUSTOMERS:
             url = await ingress.url(text_of("shared_instance"), customer=customer)
-        async with processing(ingress, run):
+        async with processing(ingress, faust_host.run):
             for customer in CUSTOMERS:
                 waited = await post(ingress, url, "Second", customer, **SYNC)
                 assert waited.json() == {"flow": "Second", "customer": customer, "own": "2"}

@@ -74,8 +74,6 @@ async def test_both_hosts_append_the_same_events(
         host = asyncio.ensure_future(
             faust_host.run(
                 kafka,
-                bootstrap=kafka_bootstrap,
-                prefix=topic_prefix,
                 blobs=Blobs.open(str(tmp_path / "kafka-blobs")),
                 definitions=definitions,
                 master_key=MASTER_KEY,
