@@ -141,9 +141,11 @@ class Broker:
         flags = [
             f"-Xmx{heap_mb}m",
             "-XX:+UseSerialGC",
+            # A node of a few seconds or minutes does not earn back what the second compiler takes.
+            "-XX:TieredStopAtLevel=1",
             "-Dorg.slf4j.simpleLogger.logFile=System.out",
+            "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
         ]
-        flags.append("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn")
         return [self._java, *flags, "-cp", f"{self._jars}{os.sep}*"]
 
     def _format(self) -> None:
@@ -158,7 +160,7 @@ class Broker:
             )
         )
         cluster = base64.urlsafe_b64encode(os.urandom(16)).decode().rstrip("=")
-        tool = ["-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool", "format"]
+        tool = ["kafka.tools.StorageTool", "format"]
         servers.output_of(
             [*self._jvm(256), *tool, f"--cluster-id={cluster}", "-c", self._properties],
             timeout_s=START_S,
