@@ -21,8 +21,8 @@ _NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
 
 async def open_log(url: str) -> EventLog:
     """The log that `url` names. Raises Unusable, in one sentence with the value."""
-    if url.startswith(_SQLITE) and len(url) > len(_SQLITE):
-        path = Path(url.removeprefix(_SQLITE))
+    path = path_in(url)
+    if path is not None:
         folders.make_private(path.parent)
         return await SqliteLog.open(path)
     if url.startswith(_KAFKA):
@@ -32,6 +32,12 @@ async def open_log(url: str) -> EventLog:
         servers, prefix = _cluster(url)
         return await KafkaLog.open(servers, prefix=prefix)
     raise _not_a_log(url)
+
+
+def path_in(url: str) -> Path | None:
+    """The file that `url` names, if it names one."""
+    name = url.removeprefix(_SQLITE)
+    return Path(name) if name and name != url else None
 
 
 def _cluster(url: str) -> tuple[str, str]:

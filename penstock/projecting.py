@@ -1,26 +1,28 @@
-"""Projecting: the projector of `penstock up` in a process of its own, beside the embedded log.
+"""Projecting: the projector of `penstock up` in a process of its own.
 
-The views cost a fifth of all work, and one interpreter keeps one core busy. The log's owner tells
-the process the marks on its standard input; when that ends, so does the process. It appends
-nothing, and positions move only with the rows, so that it may be killed at any moment.
+The views cost a fifth of all work, and one interpreter keeps one core busy. On the embedded log the
+owner tells the process the marks on its standard input; on Kafka it has a connection of its own.
+When its standard input ends, so does the process. It appends nothing, and positions move only with
+the rows, so that it may be killed at any moment.
 """
 
 import asyncio
 import logging
 import signal
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import orjson
 
-from eventlog.log import Marks
+from eventlog.log import EventLog, Marks, ReadableLog
+from eventlog.opening import open_log, path_in
 from eventlog.sqlite import SqliteLog
+from eventlog.sqlite_follower import Follower
 from penstock import startup
 from penstock.stages import Ready, Stage
-
-if TYPE_CHECKING:
-    from eventlog.sqlite_follower import Follower
+from schemas.errors import Unusable
 
 TELL_EVERY_S = 0.05
 """Half of what the projector leaves between two batches: sooner would only wake it."""
@@ -31,34 +33,44 @@ BACK_OFF_S = 1.0
 _log = logging.getLogger(__name__)
 
 
-def beside(log: SqliteLog, views_url: str) -> Stage:
+def beside(log: EventLog, log_url: str, views_url: str) -> Stage:
     """Keeps the views up to date, in a process that is started again should it die."""
 
     async def project(ready: Ready) -> None:
         while True:
-            code = await _run_process(log, views_url, ready)
+            code = await _run_process(log, log_url, views_url, ready)
             _log.error("the projector's process has ended with %s; starting another", code)
             await asyncio.sleep(BACK_OFF_S)
 
     return Stage("projector", project)
 
 
-async def _run_process(log: SqliteLog, views_url: str, ready: Ready) -> int:
+async def _run_process(log: EventLog, log_url: str, views_url: str, ready: Ready) -> int:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", __name__, stdin=asyncio.subprocess.PIPE
     )
     assert process.stdin is not None
-    opening = {"log": str(log.path), "views": views_url}
-    process.stdin.write(orjson.dumps(opening) + b"\n")
-    teller = _Teller(process.stdin)
+    process.stdin.write(orjson.dumps({"log": log_url, "views": views_url}) + b"\n")
+    try:
+        with _told(log, process.stdin):
+            ready()
+            return await process.wait()
+    finally:
+        await _end(process)
+
+
+@contextmanager
+def _told(log: EventLog, stdin: asyncio.StreamWriter) -> Iterator[None]:
+    if not isinstance(log, SqliteLog):
+        yield
+        return
+    teller = _Teller(stdin)
     end_watch = log.watch(teller.note)
     try:
-        ready()
-        return await process.wait()
+        yield
     finally:
         end_watch()
         teller.stop()
-        await _end(process)
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
@@ -109,14 +121,12 @@ class _Teller:
 
 async def _project() -> None:
     """What the process does."""
-    from eventlog.sqlite_follower import Follower
     from projections.projector import Projector
     from projections.store import Views
 
     told = await _standard_input()
     opening: dict[str, Any] = orjson.loads(await told.readline())
-    log = Follower(Path(opening["log"]))
-    await log.open()
+    log = await _readable(opening["log"])
     views = Views.open(opening["views"])
     projecting = asyncio.create_task(Projector(log, views).run())
     listening = asyncio.create_task(_listen(told, log))
@@ -131,9 +141,20 @@ async def _project() -> None:
             raise error
 
 
-async def _listen(told: asyncio.StreamReader, log: "Follower") -> None:
+async def _readable(url: str) -> ReadableLog:
+    path = path_in(url)
+    if path is None:
+        return await open_log(url)
+    log = Follower(path)
+    await log.open()
+    return log
+
+
+async def _listen(told: asyncio.StreamReader, log: ReadableLog) -> None:
+    """Until the parent is gone, or says that it is enough."""
     while line := await told.readline():
         topic, partition, low, high = orjson.loads(line)
+        assert isinstance(log, Follower)
         log.take(topic, partition, Marks(low, high))
 
 
@@ -151,7 +172,10 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     startup.begin_logging()
-    uvloop.run(_project())
+    try:
+        uvloop.run(_project())
+    except Unusable as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

@@ -5,8 +5,6 @@ from collections.abc import Callable
 from eventlog.sqlite import SqliteLog
 from penstock import projecting, stages, startup
 from penstock.stages import Stage
-from penstock.startup import Parts
-from projections.store import Views
 from schemas.settings import Settings
 
 
@@ -18,15 +16,9 @@ async def run(known: Settings, host: str, port: int, announce: Callable[[str], N
             together: list[Stage] = [
                 stages.ingress(parts, views, listener),
                 stages.worker(parts),
-                _projector(parts, views),
+                projecting.beside(parts.log, known.log_url, known.views_url),
                 stages.following(parts),
             ]
             if isinstance(parts.log, SqliteLog):
                 together.append(stages.compaction(parts.log))
             await stages.run(together, lambda: announce(url))
-
-
-def _projector(parts: Parts, views: Views) -> Stage:
-    if isinstance(parts.log, SqliteLog):
-        return projecting.beside(parts.log, parts.settings.views_url)
-    return stages.projector(parts.log, views)
