@@ -25,7 +25,7 @@ _ALLOW_HEADERS: Header = (b"access-control-allow-headers", _HEADERS)
 _ALLOW_ORIGIN: Header = (b"access-control-allow-origin", b"*")
 _EXPOSED: Header = (
     b"access-control-expose-headers",
-    b"prismatic-executionid, location, retry-after",
+    b"prismatic-executionid, location, retry-after, idempotent-replayed",
 )
 _OF_METHOD: dict[str, tuple[Header, ...]] = {
     method: ((b"access-control-allow-methods", method.encode()), _ALLOW_HEADERS)
@@ -54,7 +54,7 @@ def check(scope: Scope) -> None:
         raise RefusedWith(message, status=405, reason=reason, headers=(allow,))
 
 
-def preflight(scope: Scope) -> Answer:
+def preflight(scope: Scope, allowed: bytes = _LISTED) -> Answer:
     """What a browser asks before it calls: nothing is started, and no key is needed."""
     wanted = next(
         (value for name, value in scope["headers"] if name == b"access-control-request-headers"),
@@ -65,7 +65,7 @@ def preflight(scope: Scope) -> Answer:
         204,
         headers=(
             _ALLOW_ORIGIN,
-            (b"access-control-allow-methods", _LISTED),
+            (b"access-control-allow-methods", allowed),
             (b"access-control-allow-headers", headers),
             (b"access-control-max-age", _PREFLIGHT_S),
         ),

@@ -32,6 +32,7 @@ LARGE_BYTES = 8 * 1024 * 1024
 """Text and bytes from this size on are taken out of their blob piece by piece."""
 _PACKED = struct.Struct(">16sHQQ")
 _SIGNATURE_BYTES = 16
+_METHODS = b"GET, HEAD"
 _BYTES = b"application/octet-stream"
 # What flows give is served from the console's own origin: no browser may run it there.
 _HARMLESS: tuple[answers.Header, ...] = (
@@ -88,6 +89,9 @@ class Results:
         return f"{base_url}{PREFIX}{token_of(place, self._key)}"
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
+        if scope["method"] == methods.PREFLIGHT:
+            # A page that is led here keeps the headers of its call, and its browser asks once more.
+            return await answers.send(send, methods.preflight(scope, _METHODS))
         try:
             answer = await self._answer(scope)
         except Refused as refused:
@@ -101,7 +105,7 @@ class Results:
     async def _answer(self, scope: Scope) -> Answer:
         if scope["method"] not in ("GET", "HEAD"):
             message = f"A result is there for GET and HEAD, not for {scope['method'][:50]}."
-            allow = (b"allow", b"GET, HEAD")
+            allow = (b"allow", b"%s, %s" % (_METHODS, methods.PREFLIGHT.encode()))
             reason = "method_not_allowed"
             raise RefusedWith(message, status=405, reason=reason, headers=(allow,))
         place = place_of(scope["path"].removeprefix(PREFIX), self._key, _now_s())

@@ -128,6 +128,19 @@ async def test_only_reading_is_allowed(ingress: Served) -> None:
     assert (answer.status_code, answer.json()["reason"]) == (405, "method_not_allowed")
 
 
+async def test_a_browser_that_is_led_to_a_result_may_go_there(ingress: Served) -> None:
+    asked = {
+        "origin": "https://app.example.com",
+        "access-control-request-method": "GET",
+        "access-control-request-headers": "prismatic-synchronous",
+    }
+    answer = await ingress.http.options(await keep(ingress, Response(result=1)), headers=asked)
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert answer.headers["access-control-allow-methods"] == "GET, HEAD"
+    assert answer.headers["access-control-allow-headers"] == "prismatic-synchronous"
+
+
 async def test_an_address_of_another_installation_is_forbidden(ingress: Served) -> None:
     token = token_of(Place(EXECUTION, 0, 0, FAR), OTHER_KEY)
     answer = await ingress.http.get(f"/results/{token}")
