@@ -114,6 +114,11 @@ def of_absence(away: Retryable) -> Answer:
     return of_json(503, content, headers=(RETRY_SOON,))
 
 
+def of_bug() -> Answer:
+    """500, once the error is logged: were it left to uvicorn, the answer would be no JSON."""
+    return of_json(500, {"error": "An internal error.", "reason": "internal"})
+
+
 def headers_of(given: Mapping[str, str] | Iterable[tuple[str, str]]) -> tuple[Header, ...]:
     """Headers that a flow chose, without those that are the server's own or are none at all."""
     pairs = given.items() if isinstance(given, Mapping) else given

@@ -9,6 +9,7 @@ import asyncio
 import base64
 import binascii
 import hmac
+import logging
 import struct
 import time
 from contextlib import aclosing
@@ -39,6 +40,8 @@ _HARMLESS: tuple[answers.Header, ...] = (
     (b"x-content-type-options", b"nosniff"),
     (b"content-security-policy", b"sandbox"),
 )
+
+_logger = logging.getLogger(__name__)
 
 
 class Place(NamedTuple):
@@ -98,6 +101,9 @@ class Results:
             answer = answers.of_refusal(refused)
         except Retryable as away:
             answer = answers.of_absence(away)
+        except Exception:
+            _logger.exception("a request for a result broke")
+            answer = answers.of_bug()
         await answers.send(
             send, answer, methods.headers_for(scope), whole=scope.pop(answers.WHOLE, None)
         )

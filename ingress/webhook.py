@@ -109,9 +109,8 @@ class Webhooks:
         except Retryable as away:
             answer = answers.of_absence(away)
         except Exception:
-            # It must not be uvicorn who answers: that would be no JSON.
             _logger.exception("a request at %s broke", scope["path"][:200])
-            answer = answers.of_json(500, {"error": "An internal error.", "reason": "internal"})
+            answer = answers.of_bug()
         await answers.send(
             send, answer, methods.headers_for(scope), whole=scope.pop(answers.WHOLE, None)
         )

@@ -163,6 +163,16 @@ async def test_a_record_that_is_no_longer_there_is_not_found(
     assert (answer.status_code, answer.json()["reason"]) == (404, "result_gone")
 
 
+async def test_a_record_that_does_not_decode_is_an_internal_error_in_json(
+    ingress: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    (at,) = await ingress.log.append([NewRecord(EXECUTIONS.name, "instance", b"{")])
+    token = token_of(Place(EXECUTION, at.partition, at.offset, FAR), KEY)
+    answer = await ingress.http.get(f"/results/{token}")
+    assert (answer.status_code, answer.json()["reason"]) == (500, "internal")
+    assert "a request for a result broke" in caplog.text
+
+
 async def test_a_record_of_another_execution_is_not_shown(ingress: Served) -> None:
     await keep(ingress, Response(result="secret"))
     token = token_of(Place(ExecutionId(ids.derived("another")), 0, 0, FAR), KEY)
