@@ -295,13 +295,21 @@ def show_execution(execution_id: ExecutionId, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def logs(execution_id: ExecutionId, as_json: AsJson = False) -> None:
+def logs(
+    execution_id: ExecutionId,
+    level: Annotated[str | None, typer.Option(help="Of this level or above.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many, from the first on.")] = 10_000,
+    as_json: AsJson = False,
+) -> None:
     """Print the log lines of an execution."""
     from penstock import client
 
     path = f"/executions/{client.segment(execution_id)}/logs"
-    answer = {"logs": _all_pages(path, "logs", None)}
+    found = _all_pages(path, "logs", limit + 1, level=level)
+    answer = {"logs": found[:limit]}
     show.as_json(answer) if as_json else show.logs(answer)
+    if len(found) > limit:
+        show.say(f"there are more than {limit} lines; --limit shows more of them")
 
 
 @app.command()

@@ -173,10 +173,16 @@ def execution(found: dict[str, Any]) -> None:
 
 def logs(answer: dict[str, Any]) -> None:
     rows = [
-        (line["timestamp"], line["level"], _marked(line["step"], line) or None, line["message"])
+        (
+            line["timestamp"],
+            line["level"],
+            _marked(line["stepName"], line) or None,
+            line["loopPath"] or None,
+            line["message"],
+        )
         for line in answer["logs"]
     ]
-    table(("time", "level", "step", "message"), rows)
+    table(("time", "level", "step", "loop", "message"), rows)
 
 
 def events(answer: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ answers with `{"error", "reason"}`.
 """
 
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response, params
 from fastapi.exceptions import RequestValidationError
@@ -15,6 +15,7 @@ from typing_extensions import TypedDict
 
 from eventlog.log import EventLog
 from projections import history, queries, refused_calls, schedules, shapes, versions
+from projections.log_lines import LARGEST_LOG_PAGE
 from projections.paging import LARGEST_PAGE
 from projections.projector import rebuild
 from projections.rows import Status
@@ -28,6 +29,7 @@ PREFIX = "/api/v1"
 Limit = Annotated[int, Query(ge=1, description="Rows to give; more than 100 are cut to 100.")]
 LogLimit = Annotated[int, Query(ge=1, description="Lines to give; more than 1000 are cut.")]
 After = Annotated[str | None, Query(description="The `next` of the page before.")]
+Level = Literal["trace", "debug", "info", "warn", "error", "fatal", "metric"]
 Since = Annotated[str | None, Query(description="An instant in ISO 8601.")]
 
 
@@ -114,9 +116,12 @@ def _add_executions(api: APIRouter, views: Views) -> None:
 
     @api.get("/executions/{execution_id}/logs", summary="The log lines of an execution")
     def read_logs(
-        execution_id: str, limit: LogLimit = queries.LARGEST_LOG_PAGE, after: After = None
+        execution_id: str,
+        limit: LogLimit = LARGEST_LOG_PAGE,
+        after: After = None,
+        level: Annotated[Level | None, Query(description="Of this level or above.")] = None,
     ) -> shapes.LogLines:
-        return queries.logs(views, execution_id, limit=limit, after=after)
+        return queries.logs(views, execution_id, limit=limit, after=after, level=level)
 
     @api.get("/refusals", summary="Refused triggers, newest first")
     def list_refusals(

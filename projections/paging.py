@@ -35,7 +35,8 @@ def page(
     """
     limit = max(1, min(limit, largest))
     if after is not None:
-        last = tuple_(*_read(after, key), types=[column.type for column in key])
+        position = read_cursor(after, [column.type.python_type for column in key])
+        last = tuple_(*position, types=[column.type for column in key])
         query = query.where(tuple_(*key) < last if newest_first else tuple_(*key) > last)
     order = [column.desc() if newest_first else column.asc() for column in key]
     rows = views.rows(query.order_by(*order).limit(limit + 1))
@@ -45,17 +46,21 @@ def page(
 
 
 def _cursor(row: Row[Any], key: Key) -> str:
-    position = [getattr(row, column.name) for column in key]
+    return cursor([getattr(row, column.name) for column in key])
+
+
+def cursor(position: Sequence[Any]) -> str:
+    """The cursor behind the row with this key."""
     return base64.urlsafe_b64encode(orjson.dumps(position)).decode().rstrip("=")
 
 
-def _read(text: str, key: Key) -> list[Any]:
+def read_cursor(text: str, expected: Sequence[type]) -> list[Any]:
+    """The key in a cursor, of values of these types. Raises Refused for anything else."""
     refused = Refused(f"{text!r} is not a cursor of this list", reason="bad_cursor")
     try:
         position = orjson.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
     except (binascii.Error, ValueError):
         raise refused from None
-    expected = [column.type.python_type for column in key]
-    if not isinstance(position, list) or [type(part) for part in position] != expected:
+    if not isinstance(position, list) or [type(part) for part in position] != list(expected):
         raise refused
     return position

@@ -13,7 +13,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Select, func, select
 
 from eventlog.log import EventLog
-from projections import render, shapes, tables
+from projections import log_lines, render, shapes, tables
+from projections.log_lines import LARGEST_LOG_PAGE
 from projections.paging import LARGEST_PAGE, page
 from projections.rows import Status
 from projections.store import Partition, Views
@@ -25,7 +26,6 @@ from schemas.errors import Refused
 from schemas.events import Reason
 from schemas.instants import Instant
 
-LARGEST_LOG_PAGE = 1_000
 MOST_STEPS = 10_000
 MOST_LINKED = 1_000
 """Of an execution with more step results than this, the first ones are shown."""
@@ -70,7 +70,7 @@ def show_execution(views: Views, execution_id: str) -> shapes.Execution:
     uuid = ids.from_global(ids.EXECUTION, execution_id)
     for row in views.rows(_executions().where(_EXECUTION.id == uuid)):
         names = _names(views, row)
-        steps = [render.step(step, names) for step in _steps(views, uuid)]
+        steps = [render.step(step, names, row) for step in _steps(views, uuid)]
         replays = _linked(views, _EXECUTION.replay_for == uuid)
         invoked = _linked(views, _EXECUTION.invoked_by == uuid)
         return render.execution(row, steps, replays, invoked)
@@ -88,16 +88,21 @@ def place_of_end(views: Views, execution_id: str) -> tuple[int, int] | None:
 
 
 def logs(
-    views: Views, execution_id: str, *, limit: int = LARGEST_LOG_PAGE, after: str | None = None
+    views: Views,
+    execution_id: str,
+    *,
+    limit: int = LARGEST_LOG_PAGE,
+    after: str | None = None,
+    level: str | None = None,
 ) -> shapes.LogLines:
-    """The log lines of an execution, oldest first. Raises Refused (404)."""
+    """The log lines of an execution, of `level` or above, oldest first. Raises Refused (404)."""
     uuid = ids.from_global(ids.EXECUTION, execution_id)
-    known = tables.LOG_LINES.c
-    query = select(tables.LOG_LINES).where(known.execution_id == uuid)
-    rows, following = page(views, query, (known.position,), limit, after, largest=LARGEST_LOG_PAGE)
-    if not rows and not _is_known(views, uuid):
+    for row in views.rows(_executions().where(_EXECUTION.id == uuid)):
+        names = _names(views, row)
+        return log_lines.read(views, row, names, limit=limit, after=after, level=level)
+    if not _is_refused(views, uuid):
         raise _unknown(execution_id)
-    return {"logs": [render.log_line(row) for row in rows], "next": following}
+    return {"logs": [], "next": None}
 
 
 def instances(
@@ -233,7 +238,8 @@ def _id_or(named: Select[Any], type_name: str, text: str) -> Any:
 def _steps(views: Views, execution_id: str) -> Sequence[Row[Any]]:
     known = tables.STEP_RESULTS.c
     query = select(tables.STEP_RESULTS).where(known.execution_id == execution_id)
-    return views.rows(query.order_by(known.position).limit(MOST_STEPS))
+    outer_first = func.length(known.loop_path)
+    return views.rows(query.order_by(known.position, outer_first).limit(MOST_STEPS))
 
 
 def _linked(views: Views, link: ColumnElement[bool]) -> list[str]:
@@ -291,10 +297,9 @@ def _all(steps: tuple[Step, ...]) -> Iterator[Step]:
             yield from _all(branch.steps)
 
 
-def _is_known(views: Views, execution_id: str) -> bool:
-    executed = select(_EXECUTION.id).where(_EXECUTION.id == execution_id)
+def _is_refused(views: Views, execution_id: str) -> bool:
     refused = select(_REFUSAL.execution_id).where(_REFUSAL.execution_id == execution_id)
-    return bool(views.rows(executed) or views.rows(refused))
+    return bool(views.rows(refused))
 
 
 def _unknown(execution_id: str) -> Refused:

@@ -7,7 +7,7 @@ import orjson
 from sqlalchemy import Row
 
 from projections import shapes
-from projections.rows import Status
+from projections.rows import OPEN_STEP, Status, StepStatus
 from schemas import events, ids, values
 from schemas.events import BodyEncoding, Reason
 from schemas.instants import Instant, to_iso
@@ -89,33 +89,36 @@ def refused_execution(row: Row[Any]) -> shapes.Execution:
     }
 
 
-def step(row: Row[Any], names: Mapping[str, str]) -> shapes.Step:
-    key = row.step.removeprefix(events.PREPROCESS)
+def step(row: Row[Any], names: Mapping[str, str], execution: Row[Any]) -> shapes.Step:
+    status, error = _step_status(row, execution)
     return {
-        "key": key,
-        "name": names.get(row.step, key),
-        "fromPreprocessFlow": key != row.step,
-        "status": row.status,
+        "key": key_of(row.step),
+        "name": names.get(row.step, key_of(row.step)),
+        "fromPreprocessFlow": row.step.startswith(events.PREPROCESS),
+        "status": status,
         "loopPath": row.loop_path,
         "attempt": row.attempt,
         "branch": row.branch,
         "inputs": None if row.inputs is None else orjson.loads(row.inputs),
         "result": _result(row),
-        "error": row.error,
-        "startedAt": _iso(row.started_at),
+        "error": error,
+        "startedAt": _iso(row.ended_at if row.started_at is None else row.started_at),
         "endedAt": _iso(row.ended_at),
     }
 
 
-def log_line(row: Row[Any]) -> shapes.LogLine:
-    return {
-        "timestamp": to_iso(row.at),
-        "level": row.level,
-        "message": row.message,
-        "step": row.step.removeprefix(events.PREPROCESS),
-        "loopPath": row.loop_path,
-        "fromPreprocessFlow": row.step.startswith(events.PREPROCESS),
-    }
+def key_of(step: str) -> str:
+    """A step's key, from what it is called on the log."""
+    return step.removeprefix(events.PREPROCESS)
+
+
+def _step_status(row: Row[Any], execution: Row[Any]) -> tuple[str, str | None]:
+    """The status and the error of a step; no step goes on when its execution has ended."""
+    if row.status not in OPEN_STEP or execution.ended_at is None:
+        return row.status, row.error
+    if execution.status == Status.FAILED and execution.error_step == row.step:
+        return StepStatus.FAILED, execution.error
+    return StepStatus.CANCELED, row.error
 
 
 def refusal(row: Row[Any]) -> shapes.Refusal:

@@ -22,16 +22,21 @@ class Status(StrEnum):
 
 
 class StepStatus(StrEnum):
-    """The states of a step's run; the last three are final."""
+    """The states of a step's run; `succeeded`, `failed` and `ignored` are final.
+
+    `canceled` is not one of a row: so is shown what was open when its execution ended.
+    """
 
     RUNNING = "running"
+    WAITING = "waiting"
     RETRYING = "retrying"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     IGNORED = "ignored"
+    CANCELED = "canceled"
 
 
-OPEN_STEP = (StepStatus.RUNNING, StepStatus.RETRYING)
+OPEN_STEP = (StepStatus.RUNNING, StepStatus.WAITING, StepStatus.RETRYING)
 
 
 @dataclass(slots=True)
@@ -150,6 +155,8 @@ class Changes:
 
     executions: dict[str, ExecutionRow] = field(default_factory=dict)
     steps: dict[tuple[str, str, str], StepRow] = field(default_factory=dict)
+    opened: dict[tuple[str, str, str], StepRow] = field(default_factory=dict)
+    """Steps that have begun, as others' events tell: they count where nothing else is known."""
     log_lines: list[LogRow] = field(default_factory=list)
     refusals: list[RefusalRow] = field(default_factory=list)
     refused_calls: list[RefusedCallsRow] = field(default_factory=list)

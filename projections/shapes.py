@@ -96,11 +96,19 @@ class Executions(TypedDict):
 
 
 class LogLine(TypedDict):
+    """`step` is a step's key and `stepName` its name; the loop is the innermost around it.
+
+    Both are empty in lines that are of no step.
+    """
+
     timestamp: str
     level: str
     message: str
     step: str
+    stepName: str
     loopPath: str
+    loopStepName: str | None
+    loopStepIndex: int | None
     fromPreprocessFlow: bool
 
 

@@ -9,7 +9,10 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, Table, Text
 
-VERSION = 7
+VERSION = 8
+
+MOST_LINE_CHARACTERS = 4096
+"""Longer lines of a log are cut (platform-behaviour, 3.1)."""
 
 METADATA = MetaData()
 
@@ -143,6 +146,7 @@ Index(
 )
 
 # One row per run of a step: the latest attempt of it. `position` orders the rows of an execution.
+# Without a `started_at` it began when it ended, as far as is known: it took no time.
 STEP_RESULTS = Table(
     "step_results",
     METADATA,
@@ -162,6 +166,19 @@ STEP_RESULTS = Table(
     _text("inputs"),
 )
 
+# A loop may have a million: those of one execution in their order, without a sort. Flows without
+# loops have few steps and pay nothing.
+_IN_LOOP = STEP_RESULTS.c.loop_path != ""
+Index(
+    "step_results_in_loops",
+    STEP_RESULTS.c.execution_id,
+    STEP_RESULTS.c.position,
+    sqlite_where=_IN_LOOP,
+    postgresql_where=_IN_LOOP,
+)
+
+# Lines that flows write, and the errors of steps; the other lines follow from what stands elsewhere
+# (log_lines).
 LOG_LINES = Table(
     "log_lines",
     METADATA,

@@ -34,6 +34,7 @@ from projections.rows import (
     StepRow,
     StepStatus,
 )
+from projections.tables import MOST_LINE_CHARACTERS
 from schemas import codec, events
 from schemas.errors import Poison
 from schemas.topics import ADMISSIONS, DEFINITIONS, EXECUTIONS
@@ -102,6 +103,11 @@ def forget_ended(changes: Changes, ended: Iterable[str]) -> None:
         changes.steps = {
             key: row
             for key, row in changes.steps.items()
+            if key[0] not in gone or _is_earlier(key[1])
+        }
+        changes.opened = {
+            key: row
+            for key, row in changes.opened.items()
             if key[0] not in gone or _is_earlier(key[1])
         }
         changes.log_lines = [
@@ -299,7 +305,7 @@ def _blocked(event: events.TickSkipped, at: int, position: int, changes: Changes
 
 
 def _scheduled(event: events.StepScheduled, at: int, position: int, changes: Changes) -> None:
-    row = _open_step(event, position, changes)
+    row = _open_step(event, at, position, changes)
     if row is not None:
         row.status = StepStatus.RUNNING
         row.attempt = event.attempt
@@ -308,21 +314,25 @@ def _scheduled(event: events.StepScheduled, at: int, position: int, changes: Cha
 
 
 def _suspended(event: events.ExecutionSuspended, at: int, position: int, changes: Changes) -> None:
-    row = _open_step(event, position, changes)
-    if row is not None and row.started_at is None:
-        row.started_at = at
+    row = _open_step(event, at, position, changes)
+    if row is not None and row.status != StepStatus.RETRYING:
+        row.status = StepStatus.WAITING
+        row.error = None
+        if row.started_at is None:
+            row.started_at = at
 
 
 def _retried(event: events.StepRetryScheduled, at: int, position: int, changes: Changes) -> None:
-    row = _open_step(event, position, changes)
+    row = _open_step(event, at, position, changes)
     if row is not None:
         row.status = StepStatus.RETRYING
         row.attempt = event.attempt
         row.error = _storable(event.error)
+    _log_error(event, at, position, changes)
 
 
 def _succeeded(event: events.StepSucceeded, at: int, position: int, changes: Changes) -> None:
-    row = _open_step(event, position, changes)
+    row = _open_step(event, at, position, changes)
     if row is not None:
         row.status = StepStatus.SUCCEEDED
         row.attempt = event.attempt
@@ -331,29 +341,50 @@ def _succeeded(event: events.StepSucceeded, at: int, position: int, changes: Cha
         row.tagged = event.tagged
         row.blob = event.blob
         row.error = None
-        row.started_at = at if event.started_at is None else event.started_at
+        row.started_at = event.started_at or row.started_at
         row.ended_at = at if event.ended_at is None else event.ended_at
         row.inputs = _json_or_none(event.inputs)
 
 
 def _failed(event: events.StepFailed, at: int, position: int, changes: Changes) -> None:
-    row = _open_step(event, position, changes)
+    row = _open_step(event, at, position, changes)
     if row is not None:
         row.status = StepStatus.IGNORED if event.ignored else StepStatus.FAILED
         row.attempt = event.attempt
         row.error = _storable(event.error)
-        row.started_at = at if event.started_at is None else event.started_at
+        row.started_at = event.started_at or row.started_at
         row.ended_at = at if event.ended_at is None else event.ended_at
         row.inputs = _json_or_none(event.inputs)
+    _log_error(event, at if event.ended_at is None else event.ended_at, position, changes)
 
 
 def _logged(event: events.LogWritten, at: int, position: int, changes: Changes) -> None:
+    if event.step:
+        _open_loops(changes, event, at, position)
+        _open(changes, event.execution_id, event.step, event.loop_path, at, position)
+    _log(event, event.level, event.message, at, position, changes)
+
+
+def _log_error(
+    event: events.StepRetryScheduled | events.StepFailed, at: int, position: int, changes: Changes
+) -> None:
+    """What a failed attempt leaves in the log (platform-behaviour, 6.10)."""
+    _log(event, "error", event.error[:MOST_LINE_CHARACTERS], at, position, changes)
+
+
+def _log(
+    event: events.LogWritten | events.StepRetryScheduled | events.StepFailed,
+    level: str,
+    message: str,
+    at: int,
+    position: int,
+    changes: Changes,
+) -> None:
     row = changes.execution(event.execution_id)
     if row.ended_at is None or _is_earlier(event.step):
         position = _place(event.step, position)
-        message = _storable(event.message)
         changes.log_lines.append(
-            LogRow(row.id, position, at, event.level, message, event.step, event.loop_path)
+            LogRow(row.id, position, at, level, _storable(message), event.step, event.loop_path)
         )
 
 
@@ -366,19 +397,44 @@ _StepEvent = (
 )
 
 
-def _open_step(event: _StepEvent, position: int, changes: Changes) -> StepRow | None:
+def _open_step(event: _StepEvent, at: int, position: int, changes: Changes) -> StepRow | None:
     """The row of the step's run, or None where it or its execution has ended."""
     is_earlier = _is_earlier(event.step)
     if changes.execution(event.execution_id).ended_at is not None and not is_earlier:
         return None
-    position = _place(event.step, position)
     key = (event.execution_id, event.step, event.loop_path)
     row = changes.steps.get(key)
     if row is None:
+        _open_loops(changes, event, at, position)
         attempt = getattr(event, "attempt", 1)
+        position = _place(event.step, position)
         row = changes.steps[key] = StepRow(*key, position, StepStatus.RUNNING, attempt)
         return row
     return row if row.status in OPEN_STEP else None
+
+
+def _open_loops(
+    changes: Changes, event: "_StepEvent | events.LogWritten", at: int, position: int
+) -> None:
+    """The loops around a step have begun, though they are told of only when they end."""
+    path = event.loop_path
+    prefix = events.PREPROCESS if path and _is_earlier(event.step) else ""
+    while path:
+        path, _, last = path.rpartition(".")
+        loop = prefix + last.partition("[")[0]
+        _open(changes, event.execution_id, loop, path, at, position)
+
+
+def _open(
+    changes: Changes, execution_id: str, step: str, loop_path: str, at: int, position: int
+) -> None:
+    """Note that a step has begun, unless more is known of it."""
+    key = (execution_id, step, loop_path)
+    if key in changes.steps or key in changes.opened:
+        return
+    if changes.execution(execution_id).ended_at is None or _is_earlier(step):
+        row = StepRow(*key, _place(step, position), StepStatus.RUNNING, 1, started_at=at)
+        changes.opened[key] = row
 
 
 def _json_or_none(value: Any) -> str | None:

@@ -28,13 +28,15 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
 from projections import tables
-from projections.rows import OPEN_STEP, Changes, ExecutionRow, Status
+from projections.rows import OPEN_STEP, Changes, ExecutionRow, Status, StepStatus
 from projections.views import forget_ended
 from schemas import events, ids
 from schemas.catalog import Status as InstanceStatus
 from schemas.instants import Instant
 
 _Upsert = Any  # the two dialects' Insert, which share their methods but no base class that has them
+_Conflict = Callable[[_Upsert], _Upsert]
+"""What becomes of a row that is there already."""
 
 
 def write(connection: Connection, changes: Changes) -> None:
@@ -43,6 +45,7 @@ def write(connection: Connection, changes: Changes) -> None:
         _write_definition(connection, event, at)
     forget_ended(changes, _ended(connection, changes.executions))
     _write_rows(connection, tables.EXECUTIONS, _stated(changes.executions.values()))
+    _write_rows(connection, tables.STEP_RESULTS, list(changes.opened.values()), _keep_first)
     _write_rows(connection, tables.STEP_RESULTS, list(changes.steps.values()))
     _write_rows(connection, tables.LOG_LINES, changes.log_lines)
     _write_rows(connection, tables.REFUSALS, changes.refusals)
@@ -88,33 +91,41 @@ def _ended_among(dialect: str) -> Any:
     return select(known.id).where(known.id.in_(wanted), known.ended_at.is_not(None))
 
 
-def _write_rows(connection: Connection, table: Table, rows: Sequence[object]) -> None:
+def _write_rows(
+    connection: Connection,
+    table: Table,
+    rows: Sequence[object],
+    on_conflict: _Conflict | None = None,
+) -> None:
     if not rows:
         return
+    settle = on_conflict or _CONFLICTS[table.name]
     if connection.dialect.name == "postgresql":
-        connection.execute(_from_json(table), {"rows": orjson.dumps(rows).decode()})
+        connection.execute(_from_json(table, settle), {"rows": orjson.dumps(rows).decode()})
     else:
-        sql, values = _from_tuples(table)
+        sql, values = _from_tuples(table, settle)
         connection.exec_driver_sql(sql, list(map(values, rows)))
 
 
 @cache
-def _from_tuples(table: Table) -> tuple[str, Callable[[object], tuple[Any, ...]]]:
+def _from_tuples(
+    table: Table, settle: _Conflict
+) -> tuple[str, Callable[[object], tuple[Any, ...]]]:
     """The SQL of the upsert into `table`, and what takes a row's values in its order."""
     names = [known.name for known in table.columns]
-    upsert = _CONFLICTS[table.name](sqlite.insert(table))
+    upsert = settle(sqlite.insert(table))
     return str(upsert.compile(dialect=SQLiteDialect_pysqlite())), attrgetter(*names)
 
 
 @cache
-def _from_json(table: Table) -> Any:
+def _from_json(table: Table, settle: _Conflict) -> Any:
     """The upsert into `table` of all rows in the JSON text `rows`, a list of objects."""
     columns = [column(known.name, known.type) for known in table.columns]
     given = func.json_to_recordset(cast(bindparam("rows"), postgresql.JSON))
     rows = given.table_valued(*columns).render_derived(name="given", with_types=True)
     names = [known.name for known in columns]
     source = select(*[rows.c[name] for name in names])
-    return _CONFLICTS[table.name](postgresql.insert(table).from_select(names, source))
+    return settle(postgresql.insert(table).from_select(names, source))
 
 
 def _merge_execution(upsert: _Upsert) -> _Upsert:
@@ -130,7 +141,10 @@ def _merge_execution(upsert: _Upsert) -> _Upsert:
 
 
 def _merge_step(upsert: _Upsert) -> _Upsert:
-    """The latest attempt replaces earlier ones; a run that has come to an end stays as it is."""
+    """The latest attempt replaces earlier ones; a run that has come to an end stays as it is.
+
+    A wait says nothing of an attempt, and leaves one that is retried as it is.
+    """
     known, given = tables.STEP_RESULTS.c, upsert.excluded
     replaced = (
         "status",
@@ -143,11 +157,19 @@ def _merge_step(upsert: _Upsert) -> _Upsert:
         "ended_at",
         "inputs",
     )
-    merged = {name: given[name] for name in replaced}
-    merged["started_at"] = func.coalesce(given.started_at, known.started_at)
+    merged: dict[str, ColumnElement[Any]] = {name: given[name] for name in replaced}
+    waits = given.status == _literal(StepStatus.WAITING)
+    merged["attempt"] = case((waits, known.attempt), else_=given.attempt)
+    merged["started_at"] = case(
+        (waits, func.coalesce(known.started_at, given.started_at)),
+        else_=func.coalesce(given.started_at, known.started_at),
+    )
     open_step = known.status.in_([_literal(status) for status in OPEN_STEP])
+    retried = known.status == _literal(StepStatus.RETRYING)
     return upsert.on_conflict_do_update(
-        index_elements=["execution_id", "step", "loop_path"], set_=merged, where=open_step
+        index_elements=["execution_id", "step", "loop_path"],
+        set_=merged,
+        where=open_step & ~(waits & retried),
     )
 
 
@@ -163,7 +185,7 @@ def _keep_first(upsert: _Upsert) -> _Upsert:
     return upsert.on_conflict_do_nothing()
 
 
-_CONFLICTS = {
+_CONFLICTS: dict[str, _Conflict] = {
     tables.EXECUTIONS.name: _merge_execution,
     tables.STEP_RESULTS.name: _merge_step,
     tables.LOG_LINES.name: _keep_first,

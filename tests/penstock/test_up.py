@@ -103,7 +103,12 @@ def test_the_events_and_log_lines_of_an_execution_are_printed(env: Env, file: Pa
     assert found[0]["time"] == shown["receivedAt"]
     assert "execution.completed" in running.command("events", shown["id"], env=env).out
     logs = running.command("logs", shown["id"], "--json", env=env).json["logs"]
-    assert [line["message"] for line in logs] == ["hello"]
+    assert [line["message"] for line in logs] == [
+        f"Starting Instance '{shown['instance']['name']}'",
+        *[step["name"] for step in shown["steps"]],
+        "hello",
+        f"Ending Instance '{shown['instance']['name']}'",
+    ]
     assert "hello" in running.command("logs", shown["id"], env=env).out
     assert running.command("events", "0" * 32, env=env).code == 1
 

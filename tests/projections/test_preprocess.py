@@ -89,8 +89,15 @@ def test_the_order_of_reading_changes_nothing(views: Views, order: tuple[int, ..
         ("hookTrigger", False, None),
         ("saveIt", False, 2),
     ]
-    [line] = queries.logs(views, ID)["logs"]
-    assert (line["step"], line["fromPreprocessFlow"]) == ("saveIt", True)
+    lines = queries.logs(views, ID)["logs"]
+    assert [(line["message"], line["step"], line["fromPreprocessFlow"]) for line in lines] == [
+        ("Starting Instance 'Orders of Acme'", "", False),
+        ("saveIt", "saveIt", True),
+        ("routed", "saveIt", True),
+        ("Hook Trigger", "hookTrigger", False),
+        ("Save It", "saveIt", False),
+        ("Ending Instance 'Orders of Acme'", "", False),
+    ]
 
 
 def test_a_preprocess_flow_that_leads_nowhere_is_shown_as_itself(views: Views) -> None:

@@ -244,20 +244,6 @@ def test_refusals_are_chosen_by_reason_and_instant(views: Views) -> None:
     assert len(queries.refusals(views, since=since)["refusals"]) == 2
 
 
-def test_logs_are_given_in_their_order_and_in_pages(views: Views) -> None:
-    lines = [
-        events.LogWritten(
-            execution_id=story.execution_id(0), level="info", message=f"line {n}", step="saveIt"
-        )
-        for n in range(5)
-    ]
-    story.tell(views, story.record("executions", 0, story.started(0), *lines))
-    first = queries.logs(views, story.execution_id(0), limit=3)
-    rest = queries.logs(views, story.execution_id(0), limit=3, after=first["next"])
-    read = [line["message"] for line in first["logs"] + rest["logs"]]
-    assert (read, rest["next"]) == ([f"line {n}" for n in range(5)], None)
-
-
 @pytest.mark.parametrize("unknown", ["nonsense", story.execution_id(404)])
 def test_an_unknown_execution_is_refused(views: Views, unknown: str) -> None:
     for read in (queries.show_execution, queries.logs):

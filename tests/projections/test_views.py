@@ -173,15 +173,20 @@ STEPS = st.sampled_from(["a", "b", "c"])
 def event_of(draw: st.DrawFn) -> events.Event:
     """Any event of one of a few executions, also one that makes no sense where it stands."""
     number = draw(st.integers(0, 3))
-    run: dict[str, Any] = {"execution_id": story.execution_id(number), "step": draw(STEPS)}
+    run: dict[str, Any] = {
+        "execution_id": story.execution_id(number),
+        "step": draw(STEPS),
+        "loop_path": draw(st.sampled_from(["", "a[0]", "a[1].b[0]"])),
+    }
     attempt = draw(st.integers(1, 3))
     kinds: list[events.Event] = [
         story.started(number, admission_offset=draw(st.integers(0, 5))),
         events.StepScheduled(**run, attempt=attempt),
-        events.StepRetryScheduled(**run, loop_path="", attempt=attempt, error="e", delay_s=1.0),
+        events.StepRetryScheduled(**run, attempt=attempt, error="e", delay_s=1.0),
+        events.ExecutionSuspended(**run, waits_for="s"),
         events.StepSucceeded(**run, attempt=attempt, result=attempt),
         events.StepFailed(**run, error="f", ignored=draw(st.booleans())),
-        events.LogWritten(execution_id=story.execution_id(number), level="info", message="m"),
+        events.LogWritten(**run, level="info", message="m"),
         story.completed(number),
         events.ExecutionFailed(execution_id=story.execution_id(number), error="g"),
         events.PartitionClaimed(owner="w"),
@@ -265,7 +270,7 @@ def test_saying_everything_again_changes_nothing(
     assert story.contents(views, with_positions=False) == before
 
 
-def test_a_waiting_step_is_running_and_what_carries_it_forward_changes_nothing(
+def test_a_step_waits_and_what_carries_it_forward_changes_nothing(
     views: Views,
 ) -> None:
     wait = events.ExecutionSuspended(
@@ -279,7 +284,7 @@ def test_a_waiting_step_is_running_and_what_carries_it_forward_changes_nothing(
     before = show(views, 0)
     assert [(step["key"], step["status"]) for step in before["steps"]] == [
         ("reserve", "succeeded"),
-        ("approved", "running"),
+        ("approved", "waiting"),
     ]
     assert before["steps"][1]["startedAt"] is not None
     carried = events.ExecutionCarried(execution_id=story.execution_id(0))
@@ -289,3 +294,54 @@ def test_a_waiting_step_is_running_and_what_carries_it_forward_changes_nothing(
         assert show(views, 0) == before
     story.tell(views, journal(12, story.succeeded(0, "approved")))
     assert [step["key"] for step in show(views, 0)["steps"]] == ["reserve", "approved"]
+
+
+@pytest.mark.parametrize(
+    ("last", "shown"),
+    [
+        (events.ExecutionCompleted(execution_id=story.execution_id(0)), ("canceled", None)),
+        (
+            events.ExecutionFailed(execution_id=story.execution_id(0), error="no", step="other"),
+            ("canceled", None),
+        ),
+        (
+            events.ExecutionFailed(execution_id=story.execution_id(0), error="no", step="approved"),
+            ("failed", "no"),
+        ),
+    ],
+)
+def test_a_step_that_still_waits_ends_with_its_execution(
+    views: Views, last: events.Event, shown: tuple[str, str | None]
+) -> None:
+    wait = events.ExecutionSuspended(
+        execution_id=story.execution_id(0), step="approved", waits_for="approved"
+    )
+    story.tell(views, journal(0, story.started(0), wait), journal(1, last))
+    (step,) = show(views, 0)["steps"]
+    assert (step["status"], step["error"]) == shown
+
+
+def test_a_retry_that_waits_for_long_keeps_its_error(views: Views) -> None:
+    run: dict[str, Any] = {"execution_id": story.execution_id(0), "step": "call"}
+    failed = events.StepRetryScheduled(**run, loop_path="", attempt=2, error="503", delay_s=80.0)
+    story.tell(views, journal(0, story.started(0), failed))
+    story.tell(views, journal(1, events.ExecutionSuspended(**run, until=story.START)))
+    (step,) = show(views, 0)["steps"]
+    assert (step["status"], step["attempt"], step["error"]) == ("retrying", 2, "503")
+
+
+def test_a_loop_is_shown_while_its_body_runs(views: Views) -> None:
+    inner = [story.succeeded(0, "save", loop_path=f"each[{n}].part[0]") for n in range(2)]
+    story.tell(views, journal(0, story.started(0), inner[0]), journal(1, inner[1]))
+    steps = show(views, 0)["steps"]
+    assert [(step["key"], step["loopPath"], step["status"]) for step in steps] == [
+        ("each", "", "running"),
+        ("part", "each[0]", "running"),
+        ("save", "each[0].part[0]", "succeeded"),
+        ("part", "each[1]", "running"),
+        ("save", "each[1].part[0]", "succeeded"),
+    ]
+    story.tell(views, journal(2, story.succeeded(0, "each", result=[1])))
+    loop = show(views, 0)["steps"][0]
+    assert (loop["key"], loop["status"]) == ("each", "succeeded")
+    assert loop["startedAt"] < loop["endedAt"]
