@@ -129,12 +129,15 @@ class Lifecycle:
 
     async def publish(self, body: ImportBody) -> ImportedBody:
         definition, manifest = await self._read(body)
+
+        def plan() -> lifecycle.Imported:
+            return lifecycle.publish(self._catalog, body.definition, definition, manifest=manifest)
+
         async with self._one_at_a_time:
             await self._definitions.read_to_end()
-            imported = lifecycle.publish(
-                self._catalog, body.definition, definition, manifest=manifest
-            )
-            await self._say(imported.said)
+            imported = plan()
+            while not await self._publish(imported.said):
+                imported = plan()
         return ImportedBody(
             integrationId=ids.to_global(ids.INTEGRATION, imported.integration_id),
             version=imported.version,
@@ -186,7 +189,20 @@ class Lifecycle:
         async with self._one_at_a_time:
             await self._definitions.read_to_end()
             done = plan()
-            return done, await self._say(done.said)
+            while not await self._publish(done.said):
+                done = plan()
+            return done, await self._say([e for e in done.said if not _is_publication(e)])
+
+    async def _publish(self, said: Sequence[events.Event]) -> bool:
+        """Say the publication among `said`, before what rests on it; whether it stands.
+
+        Of two nodes that publish one version at once, the first on the log wins.
+        """
+        for event in said:
+            if isinstance(event, events.IntegrationPublished):
+                await self._say([event])
+                return self._catalog.versions[(event.integration_id, event.version)] == event
+        return True
 
     async def _deploy_with_hooks(
         self, plan: Callable[[], lifecycle.Deployed], definition: Definition
@@ -303,6 +319,10 @@ class Lifecycle:
             unknownComponents=unknown_components(definition, self._known),
             warnings=list(problems),
         )
+
+
+def _is_publication(event: events.Event) -> bool:
+    return isinstance(event, events.IntegrationPublished)
 
 
 def _record(event: events.Event) -> NewRecord:

@@ -1,5 +1,6 @@
 """The admin API: who may, what it says on the log, and what it answers."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from eventlog.opening import open_log
 from schemas import ids
 from schemas.catalog import Status
 from schemas.errors import Refused, Retryable
+from schemas.ids import IntegrationId
 from schemas.topics import DEFINITIONS
 from tests.ingress.serving import ADMIN, OTHER_KEY, PUBLIC_URL, Served, definition, flow, served
 
@@ -89,6 +91,24 @@ async def test_what_was_deployed_is_there_after_a_restart(tmp_path: Path) -> Non
         url = await first.url()
     async with served(tmp_path, decision_s=0.001) as second:
         assert (await second.http.post(url)).status_code == 202
+
+
+async def test_nodes_that_deploy_one_integration_at_once_each_run_their_own_text(
+    tmp_path: Path,
+) -> None:
+    log = await open_log(f"sqlite:///{tmp_path / 'log.db'}")
+    async with served(tmp_path, log=log) as one, served(tmp_path, log=log) as other:
+        for number in range(10):
+            texts = {name: definition(flow(f"{name} {number}")) for name in ("one", "other")}
+            made = await asyncio.gather(
+                one.deploy(texts["one"], instance="one"),
+                other.deploy(texts["other"], instance="other"),
+            )
+            await one.definitions.read_to_end()
+            catalog = one.definitions.catalog
+            for deployed, text in zip(made, texts.values(), strict=True):
+                id_ = IntegrationId(ids.from_global(ids.INTEGRATION, deployed["integrationId"]))
+                assert catalog.versions[(id_, deployed["version"])].definition == text
 
 
 async def test_deploying_again_on_another_node_is_the_next_version(tmp_path: Path) -> None:
