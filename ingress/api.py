@@ -14,14 +14,14 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from ingress import lifecycle
-from ingress.commands import (
+from ingress.command_bodies import (
     DeployBody,
     DeployedBody,
     ImportBody,
     ImportedBody,
-    Lifecycle,
     StatusBody,
 )
+from ingress.commands import Lifecycle
 from schemas.errors import Refused, Retryable, Unusable
 
 PREFIX = "/api/v1"

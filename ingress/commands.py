@@ -8,15 +8,21 @@ this process has read them back.
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import Annotated, Any, Literal, Protocol
-
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Protocol
 
 from eventlog.definitions import Definitions
 from eventlog.limits import MAX_VALUE_BYTES
 from eventlog.log import EventLog, NewRecord
 from ingress import lifecycle
 from ingress.changes import Changes
+from ingress.command_bodies import (
+    DeployBody,
+    DeployedBody,
+    DeployedFlow,
+    ImportBody,
+    ImportedBody,
+    StatusBody,
+)
 from schemas import codec, events, ids
 from schemas.catalog import Catalog, topic_key
 from schemas.definitions import YAML, Definition
@@ -45,57 +51,6 @@ class PythonReading(Protocol):
 
 
 ReadPython = Callable[[str], Awaitable[PythonReading]]
-
-Name = Annotated[str, Field(min_length=1, max_length=500)]
-
-
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class ImportBody(_Body):
-    """`definition` is the text of an integration file, or of a Python file."""
-
-    definition: str
-    language: Literal["yaml", "python"] = "yaml"
-
-
-class DeployBody(ImportBody):
-    """`config` values are texts; a connection's may be an object of its fields."""
-
-    customer: Name = lifecycle.DEFAULT_CUSTOMER
-    instance: Name | None = None
-    config: dict[str, Any] = Field(default_factory=dict)
-    apiKeys: dict[str, list[str]] = Field(default_factory=dict)
-    rateLimit: Annotated[int, Field(le=1_000_000)] | None = None
-
-
-class ImportedBody(BaseModel):
-    integrationId: str
-    version: int
-    flows: list[str]
-    unknownComponents: list[str]
-
-
-class DeployedFlow(BaseModel):
-    name: str
-    webhookUrl: str
-    apiKeys: list[str]
-
-
-class DeployedBody(BaseModel):
-    integrationId: str
-    instanceId: str
-    version: int
-    flows: list[DeployedFlow]
-    unknownComponents: list[str]
-    warnings: list[str] = Field(default_factory=list)
-
-
-class StatusBody(BaseModel):
-    instanceId: str
-    status: str
-    warnings: list[str] = Field(default_factory=list)
 
 
 class Lifecycle:
