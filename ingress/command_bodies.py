@@ -2,11 +2,20 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 from ingress import lifecycle
 
-Name = Annotated[str, Field(min_length=1, max_length=500)]
+
+def _named(text: str) -> str:
+    """As names in integration files: PostgreSQL's texts cannot hold U+0000."""
+    if not text.strip() or "\0" in text:
+        raise PydanticCustomError("name", "A name is not blank and does not hold U+0000")
+    return text
+
+
+Name = Annotated[str, Field(max_length=500), AfterValidator(_named)]
 
 
 class _Body(BaseModel):

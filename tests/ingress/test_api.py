@@ -160,6 +160,8 @@ async def test_a_definition_with_problems_is_answered_with_them(ingress: Served)
         {"definition": "a", "rate_limit": 5},
         {"definition": "a", "rateLimit": "s3cret"},
         {"definition": "a", "customer": ""},
+        {"definition": "a", "customer": " "},
+        {"definition": "a", "instance": "a\0b"},
         [],
     ],
 )
