@@ -36,10 +36,10 @@ _NUMERAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 class Unfit(ValueError):
-    """A value that is not of its variable's type. `path` leads into a collection; else empty."""
+    """A value that is not of its variable's type, or `why` not. `path` leads into it, if given."""
 
-    def __init__(self, wanted: str, path: str = "") -> None:
-        super().__init__(f"must be {wanted}")
+    def __init__(self, wanted: str, path: str = "", why: str = "") -> None:
+        super().__init__(why or f"must be {wanted}")
         self.path = path
 
 
@@ -130,7 +130,7 @@ def _schedule(variable: RequiredConfigVar, given: Value) -> Value:
         setting = schedules.setting_of(variable, given)
         schedules.expression(setting)
     except schedules.Unfit as error:
-        raise Unfit(f"a cron expression or a schedule: {error}", error.path) from error
+        raise Unfit("a schedule", error.path, f"does not say when: {error}") from error
     return setting.value or None
 
 

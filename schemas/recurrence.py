@@ -57,7 +57,8 @@ def problem(cron: str) -> str:
     """What is wrong with a cron text, without showing it; empty where nothing is."""
     fields = cron.split()
     if len(fields) not in (5, 6):
-        return f"has {len(fields)} fields, not 5 (or 6, with seconds in front)"
+        found = f"{len(fields)} fields" if len(fields) != 1 else "one field"
+        return f"has {found}, not 5 (or 6, with seconds in front)"
     if len(cron) > LONGEST or not all(_FIELD.fullmatch(field) for field in fields):
         return "is not a cron expression"
     try:

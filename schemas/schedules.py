@@ -60,7 +60,7 @@ def expression(setting: Setting) -> str:
     if not setting.value:
         raise Unfit(f"a schedule of type {setting.schedule_type} needs a cron text", ".value")
     if problem := recurrence.problem(setting.value):
-        raise Unfit(f"the cron expression {problem}", ".value")
+        raise Unfit(f"the text {problem}", ".value")
     return setting.value
 
 

@@ -61,7 +61,7 @@ def test_what_is_given_becomes_a_value_of_the_type(data_type: str, given: Any, v
         ("boolean", 2, "true or false"),
         ("date", "31.1.2026", "a date"),
         ("timestamp", "noon", "an instant"),
-        ("schedule", "@daily", "a cron expression"),
+        ("schedule", "@daily", "has one field"),
         ("jsonForm", "{a}", "JSON"),
         ("connection", "[1]", "fields"),
         ("connection", 5, "fields"),

@@ -404,7 +404,7 @@ WRONG: list[tuple[Edit, str, str]] = [
     (schedule("* * * * * * *"), f"{STEP}.schedule.value", "has 7 fields, not 5"),
     (schedule("0 0 30 2 *"), f"{STEP}.schedule.value", "can never fire"),
     (schedule("61 * * * *"), f"{STEP}.schedule.value", "not a cron expression"),
-    (schedule("@daily"), f"{STEP}.schedule.value", "fields"),
+    (schedule("@daily"), f"{STEP}.schedule.value", "has one field"),
     (schedule("R * * * *"), f"{STEP}.schedule.value", "not a cron expression"),
     (schedule("٣ * * * *"), f"{STEP}.schedule.value", "not a cron expression"),
     (schedule("*/0 * * * *"), f"{STEP}.schedule.value", "not a cron expression"),
@@ -497,7 +497,11 @@ WRONG: list[tuple[Edit, str, str]] = [
     (config_var(dataType="boolean", defaultValue="maybe"), f"{NEW}.defaultValue", "true or false"),
     (config_var(dataType="date", defaultValue="soon"), f"{NEW}.defaultValue", "must be a date"),
     (config_var(dataType="timestamp", defaultValue="x"), f"{NEW}.defaultValue", "an instant"),
-    (config_var(dataType="schedule", defaultValue="* *"), f"{NEW}.defaultValue", "a cron"),
+    (
+        config_var(dataType="schedule", defaultValue="* *"),
+        f"{NEW}.defaultValue",
+        "does not say when: the text has 2",
+    ),
     (config_var(dataType="jsonForm", defaultValue="{"), f"{NEW}.defaultValue", "must be JSON"),
     (
         config_var(dataType="picklist", pickList=["a", "b"], defaultValue="c"),
