@@ -36,6 +36,7 @@ def of_integration(found: Any) -> dict[str, Any]:
         "name": found.name,
         "description": found.description,
         "category": found.category,
+        "version": found.version,
         "requiredConfigVars": [_config_var(one) for one in found.config],
         "flows": [_flow(one, found) for one in found.flows],
         "python": of_component(sdk.component(OWN, triggers=found.triggers)),
@@ -136,6 +137,7 @@ def _flow(flow: sdk.Flow, found: sdk.Integration) -> dict[str, Any]:
     written: dict[str, Any] = {
         "name": flow.name,
         "description": flow.description,
+        "stableKey": flow.stable_key,
         "isSynchronous": start.is_synchronous,
         "endpointSecurityType": start.security,
         "steps": [step],

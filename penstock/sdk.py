@@ -175,6 +175,7 @@ class Flow:
     function: Callable[..., Awaitable[Any]]
     trigger: Start
     description: str = ""
+    stable_key: str = ""
 
     @property
     def line(self) -> int:
@@ -182,9 +183,12 @@ class Flow:
 
 
 def flow(
-    *, trigger: Start, name: str = "", description: str = ""
+    *, trigger: Start, name: str = "", description: str = "", stable_key: str = ""
 ) -> Callable[[Callable[..., Awaitable[Any]]], Flow]:
-    """Make a flow of a coroutine function; it has the function's name unless one is given."""
+    """Make a flow of a coroutine function; it has the function's name unless one is given.
+
+    `stable_key` is what it is known by over versions, also when its name changes.
+    """
 
     def made(function: Callable[..., Awaitable[Any]]) -> Flow:
         if not inspect.iscoroutinefunction(function):
@@ -196,6 +200,7 @@ def flow(
             function=function,
             trigger=trigger,
             description=description or inspect.getdoc(function) or "",
+            stable_key=stable_key,
         )
 
     return made
@@ -464,6 +469,8 @@ class Integration:
     triggers: Sequence[Action] = ()
     description: str = ""
     category: str = ""
+    version: str = ""
+    """What you call this version; flows see it as `trigger.integration.externalVersion`."""
 
 
 def seconds(given: float | timedelta | None) -> float | None:

@@ -162,7 +162,7 @@ class Bench:
         return kind(
             admitted=admitted,
             flow=self.flow,
-            payload=payload_of(admitted, catalog, api_keys={}),
+            payload=payload_of(admitted, catalog, self.opened.definition, api_keys={}),
             config=self.config.values,
             secrets=self.config.secrets,
             find=self._find,

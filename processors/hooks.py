@@ -228,7 +228,7 @@ def _context(
         loop_path="",
         attempt=1,
         now=now,
-        payload=payload(admitted, catalog, api_keys=configured.api_keys),
+        payload=payload(admitted, catalog, about.definition, api_keys=configured.api_keys),
         request=admitted.request,
         results={},
         state=state,

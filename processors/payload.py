@@ -15,6 +15,7 @@ import orjson
 from schemas import bodies, events, forms, ids
 from schemas.bodies import Malformed, Media
 from schemas.catalog import Catalog
+from schemas.definitions import Definition
 from schemas.events import BodyEncoding
 from schemas.ids import EndpointId
 from schemas.instants import to_iso
@@ -29,11 +30,14 @@ _MARK = "\ufeff"
 def payload(
     admitted: events.ExecutionAdmitted,
     catalog: Catalog,
+    definition: Definition,
     *,
     api_keys: Mapping[str, Sequence[str]],
     body: bytes | None = None,
 ) -> dict[str, Value]:
-    """The payload of one execution. `body` is given where the request holds only a blob's key.
+    """The payload of one execution of that definition.
+
+    `body` is given where the request holds only a blob's key.
 
     The preprocess flow of a shared endpoint belongs to no customer: both are empty there.
     """
@@ -41,6 +45,7 @@ def payload(
     deployed = instance.deployed if instance else None
     customer = catalog.customers.get(admitted.customer_id)
     integration = catalog.versions[(admitted.integration_id, admitted.version)]
+    flow = definition.flow(admitted.flow)
     base = admitted.invoke_url.partition("/trigger/")[0]
     return {
         **of_request(admitted.request, body),
@@ -65,12 +70,12 @@ def payload(
             "id": ids.to_global(ids.INTEGRATION, integration.integration_id),
             "name": integration.name,
             "versionSequenceId": str(integration.version),
-            "externalVersion": "",
+            "externalVersion": definition.external_version,
         },
         "flow": {
             "id": ids.to_global(ids.ENDPOINT, admitted.endpoint_id),
             "name": admitted.flow,
-            "stableId": admitted.flow,
+            "stableId": (flow.stable_key if flow else "") or admitted.flow,
         },
         "startedAt": to_iso(admitted.received_at),
         "globalDebug": False,

@@ -70,7 +70,7 @@ class RunMaker:
             flow=flow or definition.flows[0],
             payload={}
             if problem
-            else payload(admitted, catalog, api_keys=configuration.api_keys, body=body),
+            else payload(admitted, catalog, definition, api_keys=configuration.api_keys, body=body),
             config=configuration.values,
             secrets=configuration.secrets,
             find=self._finder.find_in(published),
@@ -115,9 +115,8 @@ class RunMaker:
             flow = definition.flow(dispatched.flow)
             assert flow is not None
             keys = configuration.api_keys
-            return preprocess.Entered(
-                follows, flow, payload(follows, catalog, api_keys=keys, body=body)
-            )
+            seen = payload(follows, catalog, definition, api_keys=keys, body=body)
+            return preprocess.Entered(follows, flow, seen)
 
         return Preprocessing(
             dispatch=lambda results, last: preprocess.dispatch(

@@ -185,6 +185,7 @@ class Flow:
 
     `idempotency_key` is where a request holds what it is known by when it comes again (ours).
     `schemas` are JSON Schemas by purpose: `invoke` says what a call of the flow takes.
+    `stable_key` is what the flow is known by over versions, also when its name changes.
     """
 
     name: str
@@ -198,6 +199,7 @@ class Flow:
     queue: Queue = field(default_factory=Queue)
     resolver: TriggerResolver | None = None
     schemas: Mapping[str, Any] = field(default_factory=dict)
+    stable_key: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,7 +262,7 @@ class ConfigPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Definition:
-    """An integration as written in one file."""
+    """An integration as written in one file. `external_version` is what its author calls it."""
 
     name: str
     description: str = ""
@@ -274,6 +276,7 @@ class Definition:
     documentation: str = ""
     components: frozenset[str] = frozenset()
     """Keys of all components that the steps name."""
+    external_version: str = ""
 
     def flow(self, name: str) -> Flow | None:
         return next((flow for flow in self.flows if flow.name == name), None)

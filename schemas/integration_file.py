@@ -100,6 +100,7 @@ def _definition(root: Place, check: CheckStep) -> Definition | None:
         pages=pages,
         labels=tuple(label.own_text() for label in root.items("labels")),
         documentation=root.text("documentation"),
+        external_version=root.text("version"),
     )
     components = frozenset(step.component for step in _all_steps(draft))
     return replace(draft, components=components)

@@ -61,9 +61,9 @@ def read(place: Place, names: Names, preprocess_flow: str, check: CheckStep) -> 
         is_synchronous=place.flag("isSynchronous"),
         security=place.choice("endpointSecurityType", SECURITY_TYPES, "customer_optional"),
         organization_api_keys=tuple(key.own_text() for key in place.items("organizationApiKeys")),
+        stable_key=place.text("stableKey"),
     )
     place.flag("isAgentFlow")
-    place.text("stableKey")
     return replace(
         draft,
         idempotency_key=integration_settings.idempotency_key(place, draft, names),

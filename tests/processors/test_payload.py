@@ -9,11 +9,13 @@ from processors.payload import payload
 from schemas import events
 from schemas.catalog import Catalog
 from schemas.events import BodyEncoding
+from schemas.integration_file import read_published
 from schemas.values import Value
 from tests.projections import story
 
 CATALOG = Catalog()
 CATALOG.apply(story.deployments())
+DEFINITION = CATALOG.definition(story.INTEGRATION, 1)
 
 
 def seen(content_type: str, raw: bytes, *, in_blob: bool = False) -> dict[str, Any]:
@@ -28,7 +30,7 @@ def seen(content_type: str, raw: bytes, *, in_blob: bool = False) -> dict[str, A
         body=kept, encoding=encoding, body_bytes=len(raw), content_type=content_type
     )
     admitted = story.admitted(0, request=request, invoke_url="http://h/trigger/x")
-    return payload(admitted, CATALOG, api_keys={}, body=raw if in_blob else None)
+    return payload(admitted, CATALOG, DEFINITION, api_keys={}, body=raw if in_blob else None)
 
 
 FORM = b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n--x--\r\n'
@@ -82,14 +84,14 @@ def test_headers_are_joined_and_the_last_of_a_query_key_stands() -> None:
     request = story.request(
         headers=[["X-A", "1"], ["x-a", "2"], ["X-B", "3"]], query=[["q", "1"], ["q", "2"]]
     )
-    found = payload(story.admitted(0, request=request), CATALOG, api_keys={})
+    found = payload(story.admitted(0, request=request), CATALOG, DEFINITION, api_keys={})
     assert found["headers"] == {"X-A": "1, 2", "X-B": "3"}
     assert found["queryParameters"] == {"q": "2"}
 
 
 def test_a_flow_knows_where_it_runs_and_how_it_is_called() -> None:
     admitted: events.ExecutionAdmitted = story.admitted(0, invoke_url="https://h/trigger/x/my/path")
-    found = payload(admitted, CATALOG, api_keys={"Receive": ["k1", "k2"]})
+    found = payload(admitted, CATALOG, DEFINITION, api_keys={"Receive": ["k1", "k2"]})
     assert found["pathFragment"] == "orders/1"
     assert found["invokeUrl"] == "https://h/trigger/x/my/path"
     assert found["webhookUrls"].keys() == {"Receive"}
@@ -101,3 +103,18 @@ def test_a_flow_knows_where_it_runs_and_how_it_is_called() -> None:
     assert found["flow"]["name"] == "Receive"
     assert found["startedAt"] == "2023-11-14T22:13:20.000000Z"
     assert found["executionId"]
+
+
+@pytest.mark.parametrize(
+    ("more", "stable_id", "version"),
+    [("", "Receive", ""), ("stableKey: receive-1", "receive-1", "2.4.1")],
+)
+def test_what_the_author_calls_flow_and_version_is_seen(
+    more: str, stable_id: str, version: str
+) -> None:
+    text = story.DEFINITION.replace("  - name: Receive\n", f"  - name: Receive\n    {more}\n")
+    definition = read_published(f"version: {version}\n{text}")
+    assert definition is not None
+    found: Any = payload(story.admitted(0), CATALOG, definition, api_keys={})
+    assert found["flow"]["stableId"] == stable_id
+    assert found["integration"]["externalVersion"] == version
