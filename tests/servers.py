@@ -1,14 +1,18 @@
 """Server processes for tests: started beside us, never outliving us, reached over a free port."""
 
 import os
+import secrets
 import shutil
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
+
+FIRST_PORT, LAST_PORT = 20_000, 31_999
 
 
 class Unobtainable(Exception):
@@ -102,11 +106,16 @@ def _group_of(user: str) -> int:
 
 
 def free_port() -> int:
-    """A port on the loopback interface that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port on the loopback interface that nothing listens on now.
+
+    It is none of those that the system gives to connections (from 32768 on Linux): one that is
+    picked now and listened on later could be some client's by then.
+    """
+    while True:
+        port = FIRST_PORT + secrets.randbelow(LAST_PORT - FIRST_PORT + 1)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def accepts_connections(port: int) -> bool:

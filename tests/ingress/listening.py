@@ -1,6 +1,7 @@
 """A served ingress behind a real socket, for what HTTP clients would not send."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -51,6 +52,18 @@ class Listening:
             writer.close()
 
 
+class _Server(uvicorn.Server):
+    """Says when it listens."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.up = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.up.set()
+
+
 async def answer_in(reader: asyncio.StreamReader) -> Got:
     """The next answer. Raises IncompleteReadError where the connection ends before it does."""
     head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), ANSWER_S)
@@ -74,11 +87,10 @@ async def listening(folder: Path, **given: Any) -> AsyncIterator[Listening]:
             log_config=None,
             timeout_graceful_shutdown=1,
         )
-        server = uvicorn.Server(config)
+        server = _Server(config)
         serving = asyncio.create_task(server._serve())
         try:
-            while not server.started:  # noqa: ASYNC110  # uvicorn has no event for it
-                await asyncio.sleep(0)
+            await server.up.wait()
             yield Listening(ingress, server.servers[0].sockets[0].getsockname()[1])
         finally:
             server.should_exit = True
