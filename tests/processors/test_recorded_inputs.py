@@ -3,7 +3,7 @@
 from typing import Any
 
 import orjson
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from processors.recorded_inputs import (
@@ -91,12 +91,18 @@ def test_of_what_json_cannot_hold_the_reason_is_kept() -> None:
 
 
 JSON = st.recursive(
-    st.none() | st.integers(-(2**63), 2**64 - 1) | st.text() | st.binary(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    st.none()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.text(max_size=9)
+    | st.binary(max_size=9)
+    | st.integers(0, 2 * MAX_INPUT_BYTES).map(lambda size: "ü" * size),
+    lambda inner: st.lists(inner, max_size=9) | st.dictionaries(st.text(max_size=9), inner),
+    max_leaves=20,
 )
 
 
-@given(st.dictionaries(st.text(), JSON))
+@settings(max_examples=40)
+@given(st.dictionaries(st.text(max_size=9), JSON, max_size=20))
 def test_whatever_is_kept_is_json_and_bounded(values: dict[str, Any]) -> None:
     kept = recorded(dict.fromkeys(values, RESULT), values, frozenset())
     size = len(orjson.dumps(kept))

@@ -230,15 +230,17 @@ def test_batches_and_interleaving_change_nothing(
         story.tell(views, read)
     one_by_one = story.contents(views)
     views.clear()
-    rest = {"a": list(admitted), "j": list(said)}
-    while rest["a"] or rest["j"]:
-        batch = []
-        for source in rest.values():
-            size = data.draw(st.integers(0, len(source)))
-            batch += source[:size]
-            del source[:size]
-        if batch:
+    rest = [list(admitted), list(said)]
+    batch: list[Record] = []
+    while left := [source for source in rest if source]:
+        source = data.draw(st.sampled_from(left))
+        size = data.draw(st.integers(1, len(source)))
+        batch += source[:size]
+        del source[:size]
+        if data.draw(st.booleans()):
             story.tell(views, *batch)
+            batch = []
+    story.tell(views, *batch)
     assert story.contents(views) == one_by_one
 
 
