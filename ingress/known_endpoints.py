@@ -34,6 +34,11 @@ class KnownEndpoints:
         """Whether a request has been led there."""
         return endpoint_id in self._targets
 
+    @property
+    def change(self) -> int:
+        """Everything on `definitions` below it is known here."""
+        return self._definitions.next_offset
+
     async def find(self, endpoint_id: EndpointId) -> Target | None:
         """What is behind an endpoint now, None where there is nothing. Raises LogUnavailable."""
         target = self._target(endpoint_id)

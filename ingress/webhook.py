@@ -209,6 +209,7 @@ class Webhooks:
             api_key_hash=targets.key_hash(call.scope) if call.target.flow is None else "",
             idempotency_key=call.key,
             fingerprint=call.fingerprint,
+            change=self._endpoints.change,
         )
         return at_hand.encode([received])
 

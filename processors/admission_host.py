@@ -167,8 +167,7 @@ class AdmissionHost:
                 continue
             if not isinstance(event, events.WebhookReceived | events.CallsRefused):
                 continue
-            catalog = self._definitions.catalog
-            if event.endpoint_id and catalog.endpoint(event.endpoint_id) is None:
+            if self._is_behind(event):
                 await self._definitions.read_to_end()
             known.latest = max(known.latest, record.at)
             state = known.states.get(event.endpoint_id, admission.INITIAL)
@@ -186,6 +185,14 @@ class AdmissionHost:
             known.states[event.endpoint_id] = state
             decided += new
         return decided
+
+    def _is_behind(self, event: events.WebhookReceived | events.CallsRefused) -> bool:
+        """Whether the catalog lacks what was known, in another process, when the request came."""
+        known = event.change if isinstance(event, events.WebhookReceived) else 0
+        if known > self._definitions.next_offset:
+            return True
+        catalog = self._definitions.catalog
+        return bool(event.endpoint_id) and catalog.endpoint(event.endpoint_id) is None
 
     def _judge(
         self,

@@ -303,7 +303,8 @@ class WebhookReceived:
 
     `by_flow`: whether that caller waits for the result is for the flow to say, which ingress does
     not know. `api_key_hash` is that of the key sent where the flow's keys have to be checked later;
-    `idempotency_key` a hash of the caller's, and `fingerprint` one of the request.
+    `idempotency_key` a hash of the caller's, and `fingerprint` one of the request. What stands on
+    `definitions` below `change` was known when it came, and counts for it.
     """
 
     endpoint_id: EndpointId
@@ -316,6 +317,7 @@ class WebhookReceived:
     api_key_hash: str = ""
     idempotency_key: str = ""
     fingerprint: str = ""
+    change: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

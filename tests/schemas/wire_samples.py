@@ -485,4 +485,13 @@ SAMPLES: tuple[tuple[str, bytes], ...] = (
         b'limit":10,"endpoint_type":"endpoint type","key_fields":{"Main":["a"]},"revision"'
         b':8,"schedules":[],"base_url":"base url","entails_more":true,"is_first":true}]]}',
     ),
+    (
+        "webhook.received",
+        b'{"v":1,"events":[["webhook.received",{"endpoint_id":"endpoint id","request":{"me'
+        b'thod":"POST","path":"orders/1","headers":[["Content-Type","text/plain"]],"query"'
+        b':[["a","1"]],"body":"h","encoding":"text","body_bytes":1,"content_type":"text/pl'
+        b'ain"},"synchronous":true,"reply_to":"reply to","request_no":10,"invoke_url":"inv'
+        b'oke url","by_flow":true,"api_key_hash":"ab12","idempotency_key":"key","fingerpri'
+        b'nt":"ff00","change":3}]]}',
+    ),
 )
