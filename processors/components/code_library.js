@@ -683,5 +683,63 @@
     return new Response(answer);
   };
 
-  return { Buffer, decoded, Headers, Response, fetchOver, TextEncoder, TextDecoder, atob, btoa, URL, URLSearchParams, crypto, structuredClone };
+  // util and querystring of Node, as far as data goes.
+
+  const inspected = (value, depth, above) => {
+    if (typeof value === 'string') return above.length ? `'${value.replace(/[\\']/g, '\\$&').replace(/\n/g, '\\n')}'` : value;
+    if (typeof value === 'function') return `[Function: ${value.name || '(anonymous)'}]`;
+    if (typeof value === 'bigint') return `${value}n`;
+    if (value === null || typeof value !== 'object') return Object.is(value, -0) ? '-0' : String(value);
+    if (value instanceof Error) return value.stack ? `${value}\n${value.stack}`.trimEnd() : String(value);
+    if (value instanceof Date) return value.toISOString();
+    if (value instanceof RegExp) return String(value);
+    if (above.includes(value)) return '[Circular *1]';
+    const isList = Array.isArray(value);
+    if (above.length > depth) return isList ? '[Array]' : '[Object]';
+    const inner = (one) => inspected(one, depth, [...above, value]);
+    if (value instanceof Map) return `Map(${value.size}) {${[...value].map(([k, v]) => ` ${inner(k)} => ${inner(v)}`).join(',')} }`;
+    if (value instanceof Set) return `Set(${value.size}) {${[...value].map((one) => ` ${inner(one)}`).join(',')} }`;
+    if (isList) return value.length ? `[ ${value.map(inner).join(', ')} ]` : '[]';
+    const named = Object.keys(value).map((key) => `${/^[A-Za-z_$][\w$]*$/.test(key) ? key : `'${key}'`}: ${inner(value[key])}`);
+    return named.length ? `{ ${named.join(', ')} }` : '{}';
+  };
+  const inspect = (value, options) => {
+    const depth = options && options.depth !== undefined ? options.depth : 2;
+    return typeof value === 'string' ? `'${value}'` : inspected(value, depth === null ? Infinity : depth, []);
+  };
+  const PLACES = {
+    s: (value) => inspected(value, 0, []), d: (value) => String(Number(value)), i: (value) => String(parseInt(value, 10)),
+    f: (value) => String(parseFloat(value)), j: (value) => JSON.stringify(value), o: inspect, O: inspect,
+  };
+  const format = (first, ...given) => {
+    let used = 0;
+    const text = typeof first !== 'string' ? inspect(first) : first.replace(/%([sdifjoO%])/g, (place, kind) => {
+      if (kind === '%') return '%';
+      if (used >= given.length) return place;
+      used += 1;
+      return PLACES[kind](given[used - 1]);
+    });
+    return [text, ...given.slice(used).map((one) => inspected(one, 2, []))].join(' ');
+  };
+  const promisify = (call) => (...given) => new Promise((resolve, reject) => {
+    call(...given, (error, value) => { if (error) reject(error); else resolve(value); });
+  });
+  const util = { format, inspect, promisify, TextEncoder, TextDecoder };
+  const querystring = {
+    escape: encodeURIComponent,
+    unescape: (text) => formDecoded(text.replace(/\+/g, '%2B')),
+    parse: (text, between = '&', equals = '=') => {
+      const made = Object.create(null);
+      for (const pair of String(text).split(between).filter(Boolean)) {
+        const at = pair.indexOf(equals);
+        const [key, value] = (at < 0 ? [pair, ''] : [pair.slice(0, at), pair.slice(at + equals.length)]).map(formDecoded);
+        made[key] = key in made ? [].concat(made[key], value) : value;
+      }
+      return made;
+    },
+    stringify: (given, between = '&', equals = '=') => Object.entries(given || {}).flatMap(([key, value]) => [].concat(value)
+      .map((one) => encodeURIComponent(key) + equals + (['string', 'number', 'boolean', 'bigint'].includes(typeof one) ? encodeURIComponent(one) : ''))).join(between),
+  };
+
+  return { util, querystring, Buffer, decoded, Headers, Response, fetchOver, TextEncoder, TextDecoder, atob, btoa, URL, URLSearchParams, crypto, structuredClone };
 })

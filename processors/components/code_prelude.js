@@ -124,7 +124,8 @@
     buffer: () => ({ Buffer: load().Buffer, atob: load().atob, btoa: load().btoa }),
     crypto: () => load().crypto,
     url: () => ({ URL: load().URL, URLSearchParams: load().URLSearchParams }),
-    util: () => ({ TextEncoder: load().TextEncoder, TextDecoder: load().TextDecoder }),
+    util: () => load().util,
+    querystring: () => load().querystring,
   };
 
   Uint8Array.prototype.toJSON = function () { return { type: 'Buffer', data: from(this) }; };
@@ -135,7 +136,7 @@
   globalThis.require = (name) => {
     const bare = text(name).replace(/^node:/, '');
     if (apply(isOwn, MODULES, [bare])) return MODULES[bare]();
-    const known = 'buffer, crypto, url and util';
+    const known = 'buffer, crypto, querystring, url and util';
     throw new Error(`require(${stringify(name)}): code steps have ${known}, and no other modules`);
   };
 

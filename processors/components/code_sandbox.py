@@ -39,6 +39,7 @@ FIRST_LIBRARY_LINE = 100_000
 """Line numbers from here on in a stack are those of the library, not of the author's code."""
 
 _PRELUDE = Path(__file__).with_name("code_prelude.js")
+_BUILTINS = Path(__file__).with_name("code_builtins.js")
 _LIBRARY = Path(__file__).with_name("code_library.js")
 
 PRELUDE = _PRELUDE.read_text(encoding="utf-8").replace("\n", " ")
@@ -47,12 +48,12 @@ PRELUDE = _PRELUDE.read_text(encoding="utf-8").replace("\n", " ")
 
 def main() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    # Blank lines before the library tell its line numbers from those of the author's code.
-    library = "\n" * FIRST_LIBRARY_LINE + _LIBRARY.read_text(encoding="utf-8")
+    builtins, library = _apart(_BUILTINS), _apart(_LIBRARY)
     while True:
         context = quickjs.Context()
         context.set_max_stack_size(_STACK_BYTES)
         step = context.eval(PRELUDE)
+        context.eval(builtins)
         step("library", library)
         _write(READY)
         head = _read(HEAD.size)
@@ -66,6 +67,11 @@ def main() -> None:
         _write(REPLY.pack(kind, len(answer)) + answer)
         del context, step
         signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _apart(path: Path) -> str:
+    """The file, after blank lines that tell its line numbers from those of the author's code."""
+    return "\n" * FIRST_LIBRARY_LINE + path.read_text(encoding="utf-8")
 
 
 def _run(

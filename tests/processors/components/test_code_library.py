@@ -104,10 +104,49 @@ def test_texts_and_bytes_pass_through_buffers_unchanged(texts: list[str], conten
         ("require('node:crypto').createHash('sha-1').digest('hex').slice(0, 8)", "da39a3ee"),
         (block("const { URL } = require('url'); return new URL('http://a').host;"), "a"),
         ("JSON.stringify({u: new URL('http://a')})", '{"u":"http://a/"}'),
+        ("require('util').inspect({a: [1, 'x', {b: {c: {}}}], 'd e': null})",
+         "{ a: [ 1, 'x', { b: [Object] } ], 'd e': null }"),
+        ("require('util').format('%s-%d-%j 5%%', 'a', '1', {b: 2}, 'more', {x: 'y'})",
+         """a-1-{"b":2} 5% more { x: 'y' }"""),
+        ("await require('util').promisify((x, done) => done(null, x + 1))(1)", 2),
+        ("require('querystring').stringify({a: 1, b: ['x y', true], c: null})",
+         "a=1&b=x%20y&b=true&c="),
+        ("require('querystring').parse('a=1&b=x+y&b=%C3%BC&c')",
+         {"a": "1", "b": ["x y", "ü"], "c": ""}),
     ],
 )  # fmt: skip
 def test_the_library(expression: str, value: Value) -> None:
     assert returned(f"{{data: {expression}}}") == value
+
+
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("[[1, 2, 3].at(-1), [1].at(5) === undefined, 'abc'.at(-2)]", [3, True, "b"]),
+        ("[new Uint8Array([1, 2]).at(-1), Buffer.from('ab').findLast((n) => n < 98)]", [2, 97]),
+        ("[[1, 2, 3].findLast((n) => n < 3), [1].findLastIndex((n) => n > 1)]", [2, -1]),
+        (block("const a = [3, 1, 2]; return [a.toSorted(), a.toReversed(), a];"),
+         [[1, 2, 3], [2, 1, 3], [3, 1, 2]]),
+        ("[[1, 2, 3].with(-1, 9), [1, 2, 3].toSpliced(1, 1, 'x', 'y')]",
+         [[1, 2, 9], [1, "x", "y", 3]]),
+        ("Object.groupBy([1, 2, 3], (n) => (n % 2 ? 'odd' : 'even'))",
+         {"odd": [1, 3], "even": [2]}),
+        ("[...Map.groupBy(['a', 'b'], (_, i) => i)]", [[0, ["a"]], [1, ["b"]]]),
+        ("[Object.hasOwn({a: 1}, 'a'), Object.hasOwn({}, 'toString')]", [True, False]),
+        ("[...new Set([1, 2]).union(new Set([3]))]", [1, 2, 3]),
+        ("[...new Set([1, 2]).symmetricDifference(new Set([2, 3]))]", [1, 3]),
+        ("await Array.fromAsync([1, Promise.resolve(2)], async (n) => n * 2)", [2, 4]),
+        (f"await {block('const p = Promise.withResolvers(); p.resolve(7); return p.promise;')}", 7),
+        (block("const seen = []; for (const key in ['x']) seen.push(key); return seen;"), ["0"]),
+    ],
+)  # fmt: skip
+def test_the_language_is_that_of_a_newer_engine(expression: str, value: Value) -> None:
+    assert of(expression) == value
+
+
+def test_a_bad_index_is_an_error_in_the_authors_line() -> None:
+    with pytest.raises(StepError, match=r"RangeError: there is no element 5 \(line 2\)"):
+        run("module.exports = () => {\n  return {data: [1].with(5, 0)};\n}")
 
 
 @pytest.mark.parametrize(
