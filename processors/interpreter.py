@@ -306,7 +306,7 @@ class Run:
             self._answer_from(known.succeeded, step)
             return Signal.GO_ON
         gathered: list[Value] = []
-        held_bytes, within = 0, _keys_within(step)
+        held_bytes, measured, within = 0, 0, _keys_within(step)
         prefix = f"{loop_path}.{step.key}" if loop_path else step.key
         for index, (item, position) in enumerate(iterations):
             self._forget(within)
@@ -318,8 +318,9 @@ class Run:
             if signal is Signal.BREAK:
                 break
             gathered.append(self._last.result)
-            if len(gathered) % RESULTS_BETWEEN_MEASURES == 0:
-                held_bytes += _size_bytes(gathered[-RESULTS_BETWEEN_MEASURES:])
+            if _is_measured_at(len(gathered)):
+                held_bytes += _size_bytes(gathered[measured:])
+                measured = len(gathered)
                 if held_bytes > MAX_LOOP_BYTES:
                     raise FlowFailed(self._name(step), _too_much(step, len(gathered)))
             self._since_pause += 1
@@ -671,6 +672,13 @@ def _keys_within(step: Step) -> list[str]:
         keys.append(inner.key)
         keys.extend(_keys_within(inner))
     return keys
+
+
+def _is_measured_at(count: int) -> bool:
+    """Early on at each doubling: few large results are noticed, and each is measured once."""
+    if count < RESULTS_BETWEEN_MEASURES:
+        return count & (count - 1) == 0
+    return count % RESULTS_BETWEEN_MEASURES == 0
 
 
 def _size_bytes(results: Sequence[Value]) -> int:

@@ -203,7 +203,14 @@ def test_a_loop_that_gathers_too_much_fails_and_names_itself() -> None:
     failed = end(said)
     assert isinstance(failed, events.ExecutionFailed)
     assert failed.step == "each"
-    assert "step 'Each': the results of its first 500 iterations take more than" in failed.error
+    assert "step 'Each': the results of its first 256 iterations take more than" in failed.error
+
+
+def test_a_loop_that_gathers_few_large_results_fails_before_it_holds_many() -> None:
+    loop = times("Each", "8", note("Copy", reference("trigger.results.body.data")))
+    failed = ran(loop, data="x" * 50_000_000)[-1]
+    assert isinstance(failed, events.ExecutionFailed)
+    assert "step 'Each': the results of its first 4 iterations take more than" in failed.error
 
 
 def test_only_the_branch_taken_runs_and_the_others_give_null() -> None:
