@@ -63,7 +63,7 @@ class Kind(enum.Enum):
     NUMBER = enum.auto()
     """int or float; an empty text is the default."""
     BOOLEAN = enum.auto()
-    """bool; the texts true and false; an empty text is the default."""
+    """bool; the texts true, t, yes, y and their opposites; an empty text is the default."""
     JSON = enum.auto()
     """A text that is JSON becomes its value, everything else stays as it is."""
     ITEMS = enum.auto()
@@ -80,13 +80,17 @@ class Kind(enum.Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Input:
-    """One input of an action. `default` applies where the step gives nothing or an empty text."""
+    """One input of an action. `default` applies where the step gives nothing or an empty text.
+
+    With `keeps_null` a null that the step gives is one; else it counts as nothing.
+    """
 
     key: str
     label: str
     kind: Kind = Kind.TEXT
     default: Value = None
     required: bool = False
+    keeps_null: bool = False
     description: str = ""
     example: str = ""
 

@@ -12,13 +12,14 @@ import orjson
 
 from processors.actions import Action, Input, Kind, StepError
 from schemas.definitions import Pair
-from schemas.values import NotSerializable, Value, dump
+from schemas.values import NotSerializable, Value, shown
 from schemas.values import to_text as to_text
 
-_SHOWN = 200
 _INTEGER = re.compile(r"[+-]?\d+")
 _NUMERAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _MAX_DIGITS = 18
+TRUE_WORDS = frozenset(("t", "true", "y", "yes"))
+FALSE_WORDS = frozenset(("f", "false", "n", "no"))
 _NESTED = 200
 _EMPTY: dict[Kind, Callable[[], Value]] = {
     Kind.TEXT: str,
@@ -35,7 +36,12 @@ class _Unfit(ValueError):
 
 def clean(action: Action, resolved: Mapping[str, Value]) -> dict[str, Value]:
     """Every declared input of `action`, coerced. Raises StepError with the input and its value."""
-    return {one.key: clean_one(one, resolved.get(one.key)) for one in action.inputs}
+    return {
+        one.key: None
+        if one.keeps_null and resolved.get(one.key, "") is None
+        else clean_one(one, resolved.get(one.key))
+        for one in action.inputs
+    }
 
 
 def load_json(text: str | bytes) -> Value:
@@ -69,8 +75,10 @@ def clean_one(declared: Input, value: Value) -> Value:
     try:
         return _COERCIONS[declared.kind](value)
     except (_Unfit, NotSerializable) as error:
-        shown = _shown(declared.kind, value)
-        raise StepError(f"{_name(declared)} must be {error}, found {shown}") from error
+        found = shown(value)
+        if declared.kind is Kind.CONNECTION:
+            found = f"a value of type {type(value).__name__}"
+        raise StepError(f"{_name(declared)} must be {error}, found {found}") from error
 
 
 def _is_missing(value: Value) -> bool:
@@ -79,16 +87,6 @@ def _is_missing(value: Value) -> bool:
 
 def _name(declared: Input) -> str:
     return f"{declared.label} ({declared.key})"
-
-
-def _shown(kind: Kind, value: Value) -> str:
-    if kind is Kind.CONNECTION:
-        return f"a value of type {type(value).__name__}"
-    try:
-        text = dump(value).decode()
-    except NotSerializable:
-        text = repr(value)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 def _as_is(value: Value) -> Value:
@@ -120,9 +118,9 @@ def _to_boolean(value: Value) -> bool:
     if isinstance(value, bool):
         return value
     word = value.strip().lower() if isinstance(value, str) else ""
-    if word not in ("true", "false"):
+    if word not in TRUE_WORDS | FALSE_WORDS:
         raise _Unfit("true or false")
-    return word == "true"
+    return word in TRUE_WORDS
 
 
 def _to_json(value: Value) -> Value:

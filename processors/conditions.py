@@ -15,14 +15,13 @@ from datetime import UTC, datetime, timedelta, tzinfo
 import orjson
 
 from processors.actions import StepError
+from processors.cleaning import FALSE_WORDS, TRUE_WORDS
 from schemas.definitions import Pair
-from schemas.values import Value, dump
+from schemas.values import Value, shown
 
 _SHOWN = 100
 _NUMERAL = re.compile(r"[+-]?(\d+\.?\d*([eE][+-]?\d+)?|\.\d+([eE][+-]?\d+)?|Infinity)")
 _RADIX = re.compile(r"0([xX][0-9a-fA-F]+|[oO][0-7]+|[bB][01]+)")
-_TRUE_WORDS = frozenset(("t", "true", "y", "yes"))
-_FALSE_WORDS = frozenset(("f", "false", "n", "no"))
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Operator = Callable[[Value, Value], bool]
@@ -67,11 +66,7 @@ def _bare(operand: Value) -> Value:
 
 
 def _shown(value: Value) -> str:
-    try:
-        text = dump(value).decode()
-    except ValueError:
-        text = repr(value)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+    return shown(value, _SHOWN)
 
 
 def _native(term: Value) -> Value:
@@ -219,8 +214,8 @@ def _ends_with(left: Value, right: Value) -> bool:
 def _is_true(left: Value, _right: Value) -> bool:
     value = _native(left)
     word = value.lower() if isinstance(value, str) else ""
-    if word in _TRUE_WORDS or word in _FALSE_WORDS:
-        return word in _TRUE_WORDS
+    if word in TRUE_WORDS | FALSE_WORDS:
+        return word in TRUE_WORDS
     return _is_truthy(value)
 
 

@@ -140,6 +140,15 @@ def _untag(value: Any) -> Value:
     return value
 
 
+def shown(value: Value, most: int = 200) -> str:
+    """`value` as an error names it: JSON, cut after `most` characters."""
+    try:
+        text = dump(value).decode()
+    except NotSerializable:
+        text = repr(value)
+    return text if len(text) <= most else f"{text[:most]}…"
+
+
 def load(content: bytes) -> Any:
     """What `dump` wrote of a JSON value."""
     return orjson.loads(content)

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlencode
 import orjson
 
 from processors.actions import Input, Kind, Runs
-from processors.cleaning import load_json
+from processors.cleaning import FALSE_WORDS, TRUE_WORDS, load_json
 from processors.components import computed
 from processors.components.files import inside, text_of
 from processors.components.numbers import number_of, tidy
@@ -23,8 +23,6 @@ from schemas.values import NotSerializable, Value, dump, to_text
 _Given = Mapping[str, Any]
 COMPONENT = "change-data-format"
 _MAX_FIELDS = 100_000
-_TRUE = frozenset(("t", "true", "y", "yes"))
-_FALSE = frozenset(("f", "false", "n", "no", ""))
 
 
 def _data(what: str, example: str) -> Input:
@@ -162,9 +160,9 @@ def _to_boolean(given: _Given) -> Value:
     if not isinstance(value, str):
         return bool(value)
     word = value.strip().lower()
-    if word not in _TRUE | _FALSE:
+    if word and word not in TRUE_WORDS | FALSE_WORDS:
         raise unfit(_CONVERTED, "true or false, t or f, yes or no, y or n", value)
-    return word in _TRUE
+    return word in TRUE_WORDS
 
 
 def _to_number(given: _Given) -> Value:

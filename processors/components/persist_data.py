@@ -62,6 +62,7 @@ _VALUE = Input(
     label="Value",
     kind=Kind.ANY,
     default="",
+    keeps_null=True,
     description="What is kept.",
     example="2026-01-31",
 )

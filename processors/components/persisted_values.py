@@ -13,9 +13,7 @@ from processors.actions import RESERVED_KEYS, Change, Outcome, StepError
 from schemas.definitions import Pair
 from schemas.events import Scope
 from schemas.instants import Instant, to_iso
-from schemas.values import Value, dump
-
-_SHOWN = 200
+from schemas.values import Value, dump, shown
 
 
 class Here(Protocol):
@@ -89,7 +87,7 @@ def take_out(scope: Scope, inputs: Mapping[str, Any], context: Here) -> Outcome:
 
 def _list(key: str, current: Value) -> list[Value]:
     if not isinstance(current, list | None):
-        raise StepError(f"Key {key!r} does not hold a list: {_shown(current)}")
+        raise StepError(f"Key {key!r} does not hold a list: {shown(current)}")
     return list(current or ())
 
 
@@ -119,7 +117,7 @@ def _number(key: str, value: Value) -> float:
     try:
         return cleaning.to_number(0 if value is None or value == "" else value)
     except ValueError as error:
-        raise StepError(f"Key {key!r} does not hold a number: {_shown(value)}") from error
+        raise StepError(f"Key {key!r} does not hold a number: {shown(value)}") from error
 
 
 def remove(scope: Scope, inputs: Mapping[str, Any], context: Here) -> Outcome:
@@ -161,7 +159,3 @@ def _by_name(pairs: Iterable[Pair]) -> dict[str, Value]:
 def _writes(scope: Scope, values: Mapping[str, Value]) -> tuple[Change, ...]:
     """A null removes its key (platform-behaviour, 6.8)."""
     return tuple(Change(scope, key, value, removed=value is None) for key, value in values.items())
-
-
-def _shown(value: Value) -> str:
-    return repr(value)[:_SHOWN]

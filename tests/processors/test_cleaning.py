@@ -98,7 +98,8 @@ def test_numbers(value: Value, number: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "boolean"), [(True, True), (False, False), ("true", True), ("False", False)]
+    ("value", "boolean"),
+    [(True, True), (False, False), ("true", True), ("False", False), ("Yes", True), ("n", False)],
 )
 def test_booleans(value: Value, boolean: bool) -> None:
     assert of(Kind.BOOLEAN, value) is boolean
@@ -203,3 +204,9 @@ def test_json_that_is_nested_too_deep_for_the_log_stays_a_text() -> None:
     deep = "[" * 900 + "]" * 900
     assert of(Kind.JSON, deep) == deep
     assert of(Kind.JSON, "[" * 200 + "]" * 200) != "[" * 200 + "]" * 200
+
+
+def test_a_null_is_kept_where_the_input_says_so_and_the_step_gives_one() -> None:
+    given: list[dict[str, Value]] = [{"key": None}, {}, {"key": ""}, {"key": 0}]
+    kept = [cleaned(Kind.ANY, one, default="d", keeps_null=True) for one in given]
+    assert kept == [None, "d", "d", 0]

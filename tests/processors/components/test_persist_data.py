@@ -76,6 +76,13 @@ def test_an_empty_text_is_saved_as_such() -> None:
     assert outcome == Outcome(result={"value": ""}, changes=(Change(Scope.EXECUTION, "k", ""),))
 
 
+def test_a_null_that_is_saved_alone_removes_its_key() -> None:
+    inputs = {"keyInput": "k", "valueInput": None}
+    outcome = execution("saveExecutionValue", inputs, having(Scope.EXECUTION, k=1))
+    assert outcome.changes == (Change(Scope.EXECUTION, "k", None, removed=True),)
+    assert outcome.result == {"value": None}
+
+
 def test_saving_without_a_key_fails() -> None:
     with pytest.raises(StepError, match="keyInput"):
         execution("saveExecutionValue", {"valueInput": 1}, having(Scope.EXECUTION))
@@ -99,7 +106,7 @@ def test_append_starts_a_list() -> None:
 
 def test_append_to_something_else_fails_and_names_it() -> None:
     inputs = {"keyInput": "k", "valueInput": 1}
-    with pytest.raises(StepError, match=r"'k' does not hold a list: 'text'"):
+    with pytest.raises(StepError, match=r"'k' does not hold a list: \"text\""):
         execution("appendExecutionValueToList", inputs, having(Scope.EXECUTION, k="text"))
 
 
