@@ -133,10 +133,14 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """A flow of the same instance to be started with `data` as the body of its request."""
+    """A flow of the same instance to be started with `data` as the body of its request.
+
+    `asks`: where that flow is synchronous, the step waits for its answer, which is its result.
+    """
 
     flow: str
     data: Value = None
+    asks: bool = False
 
 
 @dataclass(frozen=True, slots=True)

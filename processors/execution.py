@@ -25,8 +25,8 @@ Rules of the journal, which the views keep too:
     suspended   ExecutionCarried        where the record that says all of it stands, when it is due
     ended       Completed | Failed      nothing: it is forgotten
 
-A suspended execution holds its place alone; a signal or ExecutionResumed opens it again, and the
-record that carries it is read then.
+A suspended execution holds its place alone; a signal, FlowAnswered or ExecutionResumed opens it
+again, and the record that carries it is read then.
 
 What must be read again after a restart begins at `low_water`: the oldest open start, the oldest
 persisted value, the oldest carried execution, or the last checkpoint. A checkpoint carries old
@@ -171,6 +171,9 @@ def evolve(state: State, offset: int, event: events.Event) -> None:
             _keep(state, event)
         case events.FlowInvoked():
             invoke(state, offset, event)
+        case events.FlowAnswered():
+            resume(state, event.execution_id)
+            _keep(state, event)
         case events.TriggerRefused():
             refuse(state, event.execution_id)
         case events.StateChanged():
@@ -375,6 +378,7 @@ _Step = (
     | events.StepFailed
     | events.ExecutionSuspended
     | events.SignalReceived
+    | events.FlowAnswered
     | events.FlowDispatched
 )
 

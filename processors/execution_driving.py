@@ -7,6 +7,7 @@ memory. What a run has said is on the log before what follows from it is done.
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import suppress
 from typing import Any
 
 from eventlog.blobs import Blobs
@@ -14,6 +15,7 @@ from eventlog.log import Appended, EventLog, NewRecord
 from processors import (
     effects,
     execution,
+    flow_answers,
     journal_records,
     journal_writing,
     preprocess,
@@ -33,11 +35,14 @@ from processors.python.sessions import Session
 from processors.run_making import RunMaker
 from schemas import codec, events
 from schemas.ids import ExecutionId
-from schemas.instants import SECOND
+from schemas.instants import SECOND, Instant
 from schemas.topics import ADMISSIONS, EXECUTIONS, TRIGGERS
 
 MAX_OPEN = 2_000
 """So many executions wait for the world at once; then the partition waits."""
+
+HELD_S = 2.0
+"""So long a step that waits for another flow's answer is held in memory: most answer at once."""
 
 MAX_BEHIND = 8
 """By so many records an execution may run ahead of the log; then it waits."""
@@ -110,6 +115,12 @@ class Driver:
         while effect is not None and run.admitted.execution_id in journal.state.open:
             if run.ended:  # by a value that JSON cannot hold
                 return
+            if isinstance(effect, Suspend) and effect.hears is not None:
+                if await self._is_left(journal, run, effect):
+                    return
+                effect = run.advance(None, effects.clock())
+                await self._append(journal, run)
+                continue
             if isinstance(effect, Suspend) and await self._suspend(journal, run, effect, session):
                 return
             if isinstance(effect, Gather):
@@ -150,6 +161,52 @@ class Driver:
         else:
             await self._drive(journal, run, following)
 
+    async def _is_left(self, journal: Journal, run: Run, wait: Suspend) -> bool:
+        """Wait for the answer of a flow; True where the run has been left to the log, or canceled.
+
+        It is held in memory for a while, and for longer only where it cannot be left.
+        """
+        if run.said:
+            await self._append(journal, run)
+        execution_id = run.admitted.execution_id
+        held_until = Instant(effects.clock() + int(HELD_S * SECOND))
+        if await self._is_answered(journal, run, wait, held_until):
+            return False
+        if execution_id not in journal.state.open:
+            return True
+        if await self._suspend(journal, run, wait, None):
+            return True
+        assert wait.wake_at is not None
+        await self._is_answered(journal, run, wait, wait.wake_at)
+        return execution_id not in journal.state.open
+
+    async def _is_answered(self, journal: Journal, run: Run, wait: Suspend, until: Instant) -> bool:
+        """Whether the answer has come by then; then it is of what the run knows."""
+        assert wait.hears is not None
+        execution_id = run.admitted.execution_id
+        news = journal.news.setdefault(execution_id, asyncio.Event())
+        while (known := journal.state.open.get(execution_id)) is not None:
+            answer = flow_answers.find(known.said, wait.hears)
+            if answer is not None:
+                run.past.append(answer)
+                return True
+            left_s = (until - effects.clock()) / SECOND
+            if left_s <= 0:
+                return False
+            news.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(left_s):
+                    await news.wait()
+        return False
+
+    def hear(self, journal: Journal, answer: events.FlowAnswered) -> list[ExecutionId]:
+        """Note the answer to a step that waits for it; gives whom that wakes."""
+        waiting = answer.execution_id
+        was_suspended = waiting in journal.state.suspended
+        execution.evolve(journal.state, journal.head, answer)
+        journal.tell(waiting)
+        return [waiting] if was_suspended else []
+
     async def _suspend(
         self, journal: Journal, run: Run, wait: Suspend, session: Session | None
     ) -> bool:
@@ -157,6 +214,7 @@ class Driver:
         execution_id = run.admitted.execution_id
         open_run = journal.state.open[execution_id]
         gathers = session is None and bool(open_run.running or open_run.failures)
+        gathers = gathers and wait.hears is None
         if gathers or len(run.past) > MAX_PAST:
             await self._append(journal, run)
             return False
@@ -166,7 +224,9 @@ class Driver:
         record = suspensions.record_of(said, journal.claim, journal.partition)
         written = await journal_writing.written(journal, run, self._blobs)
         # From here to the append nothing may come between: who is signalled must be carried whole.
-        if record is None or (session is not None and session.has_unheard_signals):
+        is_answered = wait.hears is not None and flow_answers.find(open_run.said, wait.hears)
+        is_heard = session is not None and session.has_unheard_signals
+        if record is None or is_heard or is_answered:
             run.said += [e for one in written.records for e in codec.decode(one.value).events]
             await self._append(journal, run)
             return False
@@ -335,6 +395,9 @@ class Driver:
             answers += routing.told(run.admitted, by_flow=by_flow)
         if isinstance(written.last, execution.Terminal):
             answers += self._ended(journal, run, written.last, offset)
+        if written.flow_answer is not None:
+            for waiting in self.hear(journal, written.flow_answer):
+                self.revive_in_task(journal, waiting)
         return answers
 
     def _ended(

@@ -16,7 +16,14 @@ from eventlog import at_hand
 from eventlog.blobs import Blobs
 from eventlog.definitions import Definitions
 from eventlog.log import Appended, EventLog, NewRecord, Record
-from processors import counted_once, execution, journal_writing, overlaps, replies
+from processors import (
+    counted_once,
+    execution,
+    flow_answers,
+    journal_writing,
+    overlaps,
+    replies,
+)
 from processors.actions import World
 from processors.asked import Effect
 from processors.components import persist_data
@@ -134,7 +141,7 @@ class ExecutionHost:
                 appends.append(dead_letter(record, cause))
                 continue
             for event in said:
-                appends += self._noted(journal, event)
+                appends += self._noted(journal, event, woken)
                 appends += self._signalled(journal, event, woken)
                 first += self._overlapping(journal, record, event)
                 if answer := await self._shared.on_event(journal, event):
@@ -179,7 +186,9 @@ class ExecutionHost:
         if answers:
             self._watch(self._log.append(replies.records_of(answers)))
 
-    def _noted(self, journal: Journal, event: events.Event) -> list[NewRecord]:
+    def _noted(
+        self, journal: Journal, event: events.Event, woken: list[ExecutionId]
+    ) -> list[NewRecord]:
         """The records by which the journal notes a decision that starts nothing."""
         if not isinstance(event, events.TriggerRefused | events.LifecycleHappened):
             return []
@@ -188,11 +197,22 @@ class ExecutionHost:
             return []
         for noted in said:
             if isinstance(noted, events.TriggerRefused):
-                journal.tell(execution.refuse(journal.state, noted.execution_id))
+                answer = self._refused(journal, noted)
+                if answer is not None:
+                    said = [*said, answer]
+                    woken += self._driver.hear(journal, answer)
             else:
                 execution.evolve(journal.state, journal.head, noted)
         value = codec.encode(said, journal.claim)
         return [NewRecord(EXECUTIONS.name, event.instance_id, value, journal.partition)]
+
+    def _refused(
+        self, journal: Journal, refusal: events.TriggerRefused
+    ) -> events.FlowAnswered | None:
+        """Note that an invocation was refused; what is said to the step that waits for it."""
+        invoked = journal.state.invoked[refusal.execution_id].event
+        journal.tell(execution.refuse(journal.state, refusal.execution_id))
+        return flow_answers.refused(invoked, refusal)
 
     def _signalled(
         self, journal: Journal, event: events.Event, woken: list[ExecutionId]

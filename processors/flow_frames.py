@@ -14,6 +14,7 @@ from typing import Any
 
 from processors.actions import Action, Context, Outcome
 from schemas import events
+from schemas.ids import ExecutionId
 from schemas.instants import Instant
 from schemas.values import Value
 
@@ -49,9 +50,13 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Suspend:
-    """Nothing is to be done before `wake_at`, or before a signal comes where that is None."""
+    """Nothing is to be done before `wake_at`, or before a signal comes where that is None.
+
+    `hears` is the execution whose answer is waited for until then.
+    """
 
     wake_at: Instant | None
+    hears: ExecutionId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

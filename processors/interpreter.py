@@ -17,7 +17,15 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from processors import batches, hidden_keys, invocations, preprocess, responses, trigger_results
+from processors import (
+    batches,
+    flow_answers,
+    hidden_keys,
+    invocations,
+    preprocess,
+    responses,
+    trigger_results,
+)
 from processors.actions import (
     POLLING_KEY,
     Action,
@@ -76,6 +84,10 @@ def _never(_execution_id: ExecutionId) -> bool:
     return False
 
 
+def _none(_flow: str) -> bool:
+    return False
+
+
 class Signal(enum.Enum):
     GO_ON = enum.auto()
     BREAK = enum.auto()
@@ -124,6 +136,8 @@ class Run:
     has_invoked: Callable[[ExecutionId], bool] = _never
     failures: Callable[[], int] = int
     """How many of the executions that this one has invoked failed."""
+    answers: Callable[[str], bool] = _none
+    """Whether a flow of the instance is synchronous, so that a step waits for its answer."""
     answer: events.TriggerAnswered | None = None
     """For the caller whom the trigger answers, once what has been said is durable."""
     _polling: Mapping[str, Value] | None = None
@@ -154,7 +168,7 @@ class Run:
         """
         self._walk = self.preprocessing = None
         self.read_state = self.write_state = self.owner_of = _over
-        self.has_invoked = self.failures = _over
+        self.has_invoked = self.failures = self.answers = _over
 
     def _execution(self) -> Generator[Effect, Performed | None, None]:
         execution_id = self.admitted.execution_id
@@ -351,6 +365,8 @@ class Run:
             performed = yield from self._attempt(step, loop_path, action, attempt, known)
             if performed.outcome is not None and performed.outcome.wait_s:
                 performed = yield from self._pass_time(step, loop_path, performed)
+            if performed.outcome is not None and self._asks(performed.outcome):
+                performed = yield from self._ask(step, loop_path, attempt, performed.outcome)
             if performed.outcome is not None:
                 if performed.outcome.iterations is None:
                     self._succeed(step, loop_path, performed.outcome, attempt, performed)
@@ -389,6 +405,53 @@ class Run:
                 )
             )
         return Suspend(until)
+
+    def _asks(self, outcome: Outcome) -> bool:
+        return any(one.asks and self.answers(one.flow) for one in outcome.invokes)
+
+    def _ask(
+        self, step: Step, loop_path: str, attempt: int, outcome: Outcome
+    ) -> Generator[Effect, Performed | None, Performed]:
+        """Invoke a flow and wait for its answer."""
+        [invocation] = outcome.invokes
+        if self.admitted.depth >= flow_answers.MOST_WAITING:
+            return self._error(
+                f"flow {invocation.flow!r} is not called: {flow_answers.MOST_WAITING} flows"
+                " wait for one another already"
+            )
+        caller = self._caller(step, loop_path)
+        try:
+            asked = invocations.asked_by(self.admitted, caller, invocation, attempt)
+        except NotSerializable as error:
+            return self._error(f"step {step.name!r} sends {error}")
+        known = self.recorded.get((self._name(step), loop_path))
+        began, until = self.now, Instant(self.now + int(flow_answers.ANSWER_S * SECOND))
+        if known is not None and known.waits_for == asked.execution_id and known.waits_until:
+            until = known.waits_until
+        else:
+            self._say(asked)
+            self._say(
+                events.ExecutionSuspended(
+                    execution_id=self.admitted.execution_id,
+                    step=self._name(step),
+                    loop_path=loop_path,
+                    until=until,
+                    waits_for=asked.execution_id,
+                )
+            )
+        while (answer := flow_answers.find(self.past, asked.execution_id)) is None:
+            if self.now >= until:
+                return self._error(
+                    f"flow {invocation.flow!r} has not answered within {flow_answers.ANSWER_S:g} s"
+                )
+            yield Suspend(until, hears=asked.execution_id)
+        performed = flow_answers.performed(answer, invocation.flow, began, self.now)
+        return replace(performed, error=hide(performed.error, self.secrets))
+
+    def _caller(self, step: Step, loop_path: str) -> invocations.Caller:
+        return invocations.Caller(
+            step=self._name(step), loop_path=loop_path, name=step.name, action=step.action
+        )
 
     def _pass_time(
         self, step: Step, loop_path: str, performed: Performed
@@ -584,7 +647,7 @@ class Run:
         if not invokes:
             return
         try:
-            said = invocations.said_by(self.admitted, self._name(step), loop_path, invokes)
+            said = invocations.said_by(self.admitted, self._caller(step, loop_path), invokes)
         except NotSerializable as error:
             raise FlowFailed(self._name(step), f"step {step.name!r} sends {error}") from error
         for invoked in said:

@@ -1,13 +1,15 @@
 """Invocations: how an execution starts another flow of its instance, and what becomes of it. Pure.
 
-`said_by` makes the events of a step that invokes; `decide` reads them from `triggers`. Nobody waits
-for a synchronous answer, and no API key is needed within an instance. The rate limit is for callers
-from outside: it does not count these. That each is started once is the journal's affair
-(processors.execution): an invocation may stand on `triggers` more than once, after a crash.
+`said_by` makes the events of a step that invokes; `decide` reads them from `triggers`. Who waits
+for an answer gets it on the journal (processors.flow_answers), and no API key is needed within an
+instance. The rate limit is for callers from outside: it does not count these. That each is started
+once is the journal's affair (processors.execution): an invocation may stand on `triggers` more than
+once, after a crash.
 """
 
 import base64
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from urllib.parse import quote
 
 import orjson
@@ -17,8 +19,8 @@ from processors.payload import API_KEYS
 from schemas import events, ids
 from schemas.catalog import Catalog, Instance, Status
 from schemas.events import BodyEncoding, Reason
-from schemas.ids import EndpointId, ExecutionId
-from schemas.instants import Instant
+from schemas.ids import EndpointId
+from schemas.instants import Instant, to_iso
 from schemas.values import Value, dump
 
 _JSON = "application/json"
@@ -49,7 +51,7 @@ def decide(
         version=deployed.version,
         flow=event.flow,
         request=event.request,
-        synchronous=False,
+        synchronous=event.waits,
         reply_to="",
         request_no=0,
         revision=deployed.revision,
@@ -57,30 +59,55 @@ def decide(
         invoke_url=url_of(event.invoke_url, endpoint_id),
         invoked_by=event.invoked_by,
         is_batch=event.is_batch,
+        depth=event.depth,
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """The step that invokes: what it is called on the log and by people, and what it does."""
+
+    step: str
+    loop_path: str
+    name: str
+    action: str
+
+
 def said_by(
-    admitted: events.ExecutionAdmitted, step: str, loop_path: str, invokes: Sequence[Invocation]
+    admitted: events.ExecutionAdmitted, caller: Caller, invokes: Sequence[Invocation]
 ) -> list[events.FlowInvoked]:
     """What a step says that invokes; the ids are those of schemas.ids.invocation_of.
 
     Raises NotSerializable for data that JSON cannot hold; bytes within it become base64 text.
     """
-    key = ids.derived("step", admitted.execution_id, step, loop_path)
+    key = ids.derived("step", admitted.execution_id, caller.step, caller.loop_path)
     return [
         events.FlowInvoked(
             execution_id=ids.invocation_of(key, index),
             instance_id=admitted.instance_id,
             flow=invocation.flow,
-            request=_request(invocation.data, admitted.execution_id),
+            request=_request(invocation.data, admitted, caller),
             invoked_by=admitted.execution_id,
-            step=step,
-            loop_path=loop_path,
+            step=caller.step,
+            loop_path=caller.loop_path,
             invoke_url=admitted.invoke_url,
         )
         for index, invocation in enumerate(invokes)
     ]
+
+
+def asked_by(
+    admitted: events.ExecutionAdmitted, caller: Caller, invocation: Invocation, attempt: int
+) -> events.FlowInvoked:
+    """The same for a step that waits for the answer: each attempt starts the flow anew."""
+    [said] = said_by(admitted, caller, [invocation])
+    key = ids.derived("step", admitted.execution_id, caller.step, caller.loop_path)
+    return replace(
+        said,
+        execution_id=ids.invocation_of(key, attempt - 1),
+        waits=True,
+        depth=admitted.depth + 1,
+    )
 
 
 def body_of(request: events.Request) -> bytes:
@@ -90,7 +117,7 @@ def body_of(request: events.Request) -> bytes:
     return request.body.encode()
 
 
-def _request(data: Value, invoked_by: ExecutionId) -> events.Request:
+def _request(data: Value, admitted: events.ExecutionAdmitted, caller: Caller) -> events.Request:
     body, encoding, size, content_type = _body(data)
     return events.Request(
         method="POST",
@@ -98,7 +125,8 @@ def _request(data: Value, invoked_by: ExecutionId) -> events.Request:
         headers=[
             ["Content-Type", content_type],
             ["prismatic-invoke-type", "Cross Flow"],
-            ["prismatic-executionid", ids.to_global(ids.EXECUTION, invoked_by)],
+            ["prismatic-invoked-by", _frame(admitted, caller)],
+            ["prismatic-executionid", ids.to_global(ids.EXECUTION, admitted.execution_id)],
         ],
         query=[],
         body=body,
@@ -106,6 +134,24 @@ def _request(data: Value, invoked_by: ExecutionId) -> events.Request:
         body_bytes=size,
         content_type=content_type,
     )
+
+
+def _frame(admitted: events.ExecutionAdmitted, caller: Caller) -> str:
+    """The execution frame of who invokes (platform-behaviour, 6.9).
+
+    Nobody has to prove who it is: what is invoked within an instance stands on the log.
+    """
+    began_at = to_iso(admitted.received_at)
+    frame = {
+        "invokedByExecutionJWT": "",
+        "invokedByExecutionStartedAt": began_at,
+        "componentActionKey": caller.action,
+        "executionId": ids.to_global(ids.EXECUTION, admitted.execution_id),
+        "executionStartedAt": began_at,
+        "stepName": caller.name,
+        "loopPath": caller.loop_path,
+    }
+    return orjson.dumps(frame).decode()
 
 
 def _body(data: Value) -> tuple[str, BodyEncoding, int, str]:

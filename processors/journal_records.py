@@ -65,6 +65,9 @@ def _until_unencodable(
             where = values.unfit(getattr(event, "result", None)) or str(error)
             message = f"a step's result cannot be written as JSON: {where}"
             step = getattr(event, "step", "")
+            for answer in said:
+                if isinstance(answer, events.FlowAnswered):
+                    kept.append(replace(answer, response=None, error=message))
             kept.append(events.ExecutionFailed(execution_id=execution_id, error=message, step=step))
             break
         kept.append(event)
@@ -104,8 +107,12 @@ async def offloaded(event: events.Event, blobs: Blobs) -> events.Event:
             kept = await _stored(event.kept, f"results/{event.execution_id}/{path}.kept", blobs)
             event = event if kept is None else replace(event, kept={_BLOB: kept})
         return event if blob is None else replace(event, result=None, blob=blob)
-    if isinstance(event, events.ExecutionCompleted) and event.response is not None:
-        key = f"results/{event.execution_id}/response"
+    if (
+        isinstance(event, events.ExecutionCompleted | events.FlowAnswered)
+        and event.response is not None
+    ):
+        ended = getattr(event, "invoked", event.execution_id)
+        key = f"results/{ended}/response"
         blob = await _stored(event.response.result, key, blobs)
         if blob is not None:
             return replace(event, response=replace(event.response, result=None, blob=blob))
@@ -121,6 +128,9 @@ async def _stored(result: Any, key: str, blobs: Blobs) -> str | None:
 
 async def restored(event: events.Event, blobs: Blobs) -> events.Event:
     """The event with its results out of blobs."""
+    if isinstance(event, events.FlowAnswered) and event.response and event.response.blob:
+        result = values.load(await blobs.get(event.response.blob))
+        return replace(event, response=replace(event.response, result=result, blob=None))
     if not isinstance(event, events.StepSucceeded):
         return event
     if event.kept is not None and _BLOB in event.kept:

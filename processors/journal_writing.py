@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from eventlog.blobs import Blobs
 from eventlog.log import NewRecord
-from processors import execution, journal_records
+from processors import execution, flow_answers, journal_records
 from processors.interpreter import Run
 from processors.journal import Journal
 from schemas import codec, events
@@ -26,6 +26,8 @@ class Written(NamedTuple):
     """The last event; where it is terminal the run ends with it, whatever the run says now."""
     dispatched: events.FlowDispatched | None = None
     answer: events.TriggerAnswered | None = None
+    flow_answer: events.FlowAnswered | None = None
+    """For the step that waits for this execution, which has ended."""
 
     def behind(self, records: list[NewRecord]) -> "Written":
         return self._replace(records=records + self.records) if records else self
@@ -49,11 +51,17 @@ async def written(journal: Journal, run: Run, blobs: Blobs) -> Written:
             invoked.append(event)
         elif isinstance(event, events.FlowDispatched):
             dispatched = event
+    flow_answer = None
+    if isinstance(said[-1], execution.Terminal):
+        flow_answer = flow_answers.answered(run.admitted, said[-1])
+        said[-1:] = [said[-1]] if flow_answer is None else [flow_answer, said[-1]]
     led_on = [onward(event) for event in invoked]
     place = journal_records.Place(journal.partition, journal.claim, run.admitted.instance_id)
     records, last = await journal_records.records(said, run.admitted.execution_id, place, blobs)
     run.ended = run.ended or isinstance(last, execution.Terminal)
-    return Written(records, led_on, last, dispatched, answer)
+    if isinstance(last, events.ExecutionFailed):  # perhaps by a value that JSON cannot hold
+        flow_answer = flow_answers.answered(run.admitted, last)
+    return Written(records, led_on, last, dispatched, answer, flow_answer)
 
 
 def onward(event: events.FlowInvoked) -> NewRecord:

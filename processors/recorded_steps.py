@@ -16,6 +16,7 @@ class Recorded:
     scheduled: bool = False
     attempts: int = 0
     waits_until: Instant | None = None
+    waits_for: str = ""
 
 
 Record = Mapping[tuple[str, str], Recorded]
@@ -38,7 +39,7 @@ def record_of(said: Sequence[events.Event]) -> dict[tuple[str, str], Recorded]:
                 known.scheduled = False
             case events.ExecutionSuspended():
                 known = recorded.setdefault((event.step, event.loop_path), Recorded())
-                known.waits_until = event.until
+                known.waits_until, known.waits_for = event.until, event.waits_for
     return recorded
 
 
@@ -49,6 +50,7 @@ KEPT = (
     | events.StepFailed
     | events.ExecutionSuspended
     | events.SignalReceived
+    | events.FlowAnswered
     | events.FlowDispatched
 )
 """The events from which an execution is brought back to where it was."""

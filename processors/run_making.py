@@ -83,6 +83,9 @@ class RunMaker:
             recorded=record_of(said),
             has_invoked=lambda invoked: invoked in _open(journal, run).invoked,
             failures=lambda: _open(journal, run).failures,
+            answers=lambda name: (
+                (sister := definition.flow(name)) is not None and sister.is_synchronous
+            ),
         )
         run.past += said
         if admitted.preprocess is not None:

@@ -40,6 +40,7 @@ _NESTED: dict[str, tuple[tuple[str, type[Any]], ...]] = {
     "execution.admitted": (("request", events.Request), ("preprocess", events.Preprocess)),
     "dispatch.requested": (("admission", events.ExecutionAdmitted),),
     "execution.completed": (("response", events.Response),),
+    "flow.answered": (("response", events.Response),),
     "result.ready": (("response", events.Response),),
 }
 

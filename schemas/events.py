@@ -42,6 +42,7 @@
                   StateChanged           a persisted value was written or removed  execution
                   StateAnswered          what a request for state came to          execution
                   FlowInvoked            noted before it goes to triggers          execution
+                  FlowAnswered           what came of it, for who waits for that   execution
                   LogWritten             a line of an execution's log              views
                   ExecutionCompleted/Failed   its last event                       execution, views
     replies       AdmissionDecided       for a caller who waits for the decision   ingress
@@ -333,7 +334,8 @@ class FlowInvoked:
     """Step `step` of `invoked_by` starts `flow` of its own instance as `execution_id`.
 
     It stands on the journal, and then on `triggers`, there perhaps more than once. `is_batch`:
-    `request` holds items that the trigger has given already.
+    `request` holds items that the trigger has given already. `waits`: the step goes on with its
+    FlowAnswered; so many as `depth` wait for one another then.
     """
 
     execution_id: ExecutionId
@@ -346,6 +348,8 @@ class FlowInvoked:
     invoke_type: InvokeType = InvokeType.CROSS_FLOW
     invoke_url: str = ""
     is_batch: bool = False
+    waits: bool = False
+    depth: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -471,6 +475,8 @@ class ExecutionAdmitted:
 
     Of a tick, `schedule_id`, `due_at` and `overlap` say which one, and what if a run is open;
     it was to fire `jitter_s` after it was due.
+
+    Of an invocation, `synchronous` says that its step waits, as one of `depth`.
     """
 
     execution_id: ExecutionId
@@ -501,6 +507,7 @@ class ExecutionAdmitted:
     due_at: Instant | None = None
     overlap: Overlap = Overlap.ALLOW
     jitter_s: int = 0
+    depth: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -819,6 +826,19 @@ class ExecutionCompleted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FlowAnswered:
+    """What `invoked` came to, for a step of `execution_id` that waits for it.
+
+    It stands before the last event of `invoked`; `error` is there where that failed or was refused.
+    """
+
+    execution_id: ExecutionId
+    invoked: ExecutionId
+    response: Response | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutionFailed:
     """`step` is the key of the step that failed, empty where none was reached.
 
@@ -946,6 +966,7 @@ WIRE_NAMES = {
     StateChanged: "state.changed",
     StateRequested: "state.requested",
     StateAnswered: "state.answered",
+    FlowAnswered: "flow.answered",
     LogWritten: "log.written",
     ExecutionCompleted: "execution.completed",
     ExecutionFailed: "execution.failed",
@@ -993,6 +1014,7 @@ Event = (
     | StateChanged
     | StateRequested
     | StateAnswered
+    | FlowAnswered
     | LogWritten
     | ExecutionCompleted
     | ExecutionFailed

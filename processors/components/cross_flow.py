@@ -1,7 +1,7 @@
 """Cross flow: one flow starts another one of its instance; pure.
 
-The other flow runs as an execution of its own, linked to this one, and this one goes on without
-waiting. It is started once, however often the step runs.
+The other flow runs as an execution of its own, linked to this one. Where it is synchronous the step
+waits for its answer, else this one goes on. It is started once, however often the step runs.
 """
 
 from collections.abc import Mapping
@@ -26,11 +26,11 @@ def _trigger(_inputs: Mapping[str, Any], context: Context) -> Outcome:
 
 
 def _invoke_flow(inputs: Mapping[str, Any], context: Context) -> Outcome:
-    return invoke(context, inputs["flowName"], inputs["data"])
+    return invoke(context, inputs["flowName"], inputs["data"], asks=True)
 
 
 def _trigger_flow(inputs: Mapping[str, Any], context: Context) -> Outcome:
-    return invoke(context, inputs["flowName"], None)
+    return invoke(context, inputs["flowName"], None, asks=True)
 
 
 def check_flow(payload: Mapping[str, Value], flow: str) -> None:
@@ -41,11 +41,14 @@ def check_flow(payload: Mapping[str, Value], flow: str) -> None:
         raise StepError(f"There is no flow {flow!r} to invoke; the integration has: {listed}")
 
 
-def invoke(context: Context, flow: str, data: Value) -> Outcome:
-    """The outcome of a step that starts `flow` with `data`. Raises StepError for an unknown one."""
+def invoke(context: Context, flow: str, data: Value, *, asks: bool = False) -> Outcome:
+    """The outcome of a step that starts `flow` with `data`. Raises StepError for an unknown one.
+
+    `asks`: it waits for the answer of a synchronous flow.
+    """
     check_flow(context.payload, flow)
     shown = ids.to_global(ids.EXECUTION, context.invoked(0))
-    return Outcome(result={"executionId": shown}, invokes=(Invocation(flow, data),))
+    return Outcome(result={"executionId": shown}, invokes=(Invocation(flow, data, asks),))
 
 
 _FLOW = Input(
@@ -71,7 +74,8 @@ ACTIONS = (
         component="cross-flow",
         key="invokeFlow",
         label="Invoke Flow",
-        description="Starts another flow with data; gives the id of its execution.",
+        description="Starts another flow with data; gives the answer of a synchronous one, of "
+        "others the id of the execution.",
         perform=_invoke_flow,
         touches_world=True,
         inputs=(
@@ -89,7 +93,8 @@ ACTIONS = (
         component="cross-flow",
         key="triggerFlow",
         label="Trigger Flow",
-        description="Starts another flow without data; gives the id of its execution.",
+        description="Starts another flow without data; gives the answer of a synchronous one, of "
+        "others the id of the execution.",
         perform=_trigger_flow,
         touches_world=True,
         inputs=(_FLOW,),

@@ -494,4 +494,30 @@ SAMPLES: tuple[tuple[str, bytes], ...] = (
         b'oke url","by_flow":true,"api_key_hash":"ab12","idempotency_key":"key","fingerpri'
         b'nt":"ff00","change":3}]]}',
     ),
+    (
+        "flow.answered",
+        b'{"v":1,"events":[["flow.answered",{"execution_id":"execution id","invoked":"invo'
+        b'ked","response":{"status":201,"content_type":"text/plain","headers":{"x-a":"1"},'
+        b'"result":"ok","tagged":true,"blob":"key"},"error":"error"}]]}',
+    ),
+    (
+        "flow.invoked",
+        b'{"v":1,"events":[["flow.invoked",{"execution_id":"execution id","instance_id":"i'
+        b'nstance id","flow":"flow","request":{"method":"","path":"","headers":[],"query":'
+        b'[],"body":"","encoding":"text","body_bytes":0,"content_type":""},"invoked_by":"i'
+        b'nvoked by","step":"step","loop_path":"loop path","invoke_type":"CROSS_FLOW","inv'
+        b'oke_url":"invoke url","is_batch":false,"waits":true,"depth":3}]]}',
+    ),
+    (
+        "execution.admitted",
+        b'{"v":1,"events":[["execution.admitted",{"execution_id":"execution id","trigger_p'
+        b'artition":17,"trigger_offset":14,"received_at":1700000000000011,"endpoint_id":"e'
+        b'ndpoint id","instance_id":"instance id","customer_id":"customer id","integration'
+        b'_id":"integration id","version":7,"flow":"flow","request":{"method":"","path":""'
+        b',"headers":[],"query":[],"body":"","encoding":"text","body_bytes":0,"content_typ'
+        b'e":""},"synchronous":true,"reply_to":"","request_no":0,"invoke_type":"CROSS_FLOW'
+        b'","invoke_url":"","invoked_by":"invoked by","is_batch":false,"change":null,"prep'
+        b'rocess":null,"continues":false,"idempotency_key":"","fingerprint":"","revision":'
+        b'0,"schedule_id":null,"due_at":null,"overlap":"allow","jitter_s":0,"depth":3}]]}',
+    ),
 )
