@@ -47,6 +47,7 @@ _OURS = frozenset(
         "connection",
         "content-length",
         "content-type",
+        "date",
         "keep-alive",
         "prismatic-executionid",
         "trailer",
