@@ -61,8 +61,6 @@ def lock(path: Path) -> int:
 
 def open_writer(path: Path) -> sqlite3.Connection:
     """The writing connection of the log at `path`, made if it is not there. Raises Unusable."""
-    if path.is_dir():
-        raise Unusable(f"log {path} is a folder, not a file")
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         connection = _connect(path)

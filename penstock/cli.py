@@ -151,7 +151,7 @@ def deploy(
     }
     answer = _send_file(file, "/deployments", {k: v for k, v in wanted.items() if v is not None})
     show.unknown_components(answer["unknownComponents"])
-    show.warnings(answer.get("warnings", ()))
+    show.warnings(answer["warnings"])
     if as_json:
         show.as_json(answer)
     else:
@@ -264,9 +264,9 @@ def _ask(question: str) -> None:
 
 
 def _show_done(instance_id: str, done: str, answer: Any, as_json: bool) -> None:
-    show.warnings((answer or {}).get("warnings", ()))
+    show.warnings(answer["warnings"])
     if as_json:
-        show.as_json(answer if answer is not None else {"id": instance_id})
+        show.as_json(answer)
     else:
         show.write(f"{done} {instance_id}")
 
