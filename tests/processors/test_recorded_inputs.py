@@ -82,6 +82,15 @@ def test_of_other_long_values_size_and_digest_are_kept() -> None:
     assert huge == {"$omitted": {"moreThanBytes": MAX_DIGESTED_BYTES}}
 
 
+def test_of_many_inputs_only_the_first_are_kept_whole() -> None:
+    values = {f"input {number}": "x" * 4_000 for number in range(20)}
+    kept = recorded(dict.fromkeys(values, RESULT), values, frozenset())
+    assert kept is not None
+    whole = [key for key, value in kept.items() if value == values[key]]
+    assert whole == list(values)[: MAX_INPUTS_BYTES // 4_000]
+    assert kept["input 19"] == {"$reference": ["get", "results"]}
+
+
 def test_of_what_json_cannot_hold_the_reason_is_kept() -> None:
     assert "$omitted" in of(RESULT, 2**70)
     deep: Any = []
