@@ -278,7 +278,7 @@ async def test_the_schedules_of_a_worker_that_ends_are_taken_over_and_no_instant
     @asynccontextmanager
     async def worker() -> AsyncIterator[asyncio.Event]:
         ready, definitions = asyncio.Event(), Definitions(log)
-        async with effects.world(code_timeout_s=2, allow_private=True) as world:
+        async with effects.world(code_timeout_s=30, allow_private=True) as world:
             host = asyncio.ensure_future(
                 faust_host.run(
                     log,

@@ -199,7 +199,7 @@ async def processing(
 ) -> AsyncIterator[None]:
     """The processors at work on the log of `ingress`, instead of by hand."""
     ready = asyncio.Event()
-    async with effects.world(code_timeout_s=2, allow_private=True) as world:
+    async with effects.world(code_timeout_s=30, allow_private=True) as world:
         host = asyncio.ensure_future(
             run(
                 ingress.log,

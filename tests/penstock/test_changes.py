@@ -119,7 +119,7 @@ async def node(log: EventLog, folder: Path, timeout_s: float = 30) -> AsyncItera
     """Ingress on `log`, without processors."""
     definitions = Definitions(log)
     world_of_tests = effects.world(
-        code_timeout_s=2, allow_private=True, python_program=startup.PYTHON_PROGRAM
+        code_timeout_s=30, allow_private=True, python_program=startup.PYTHON_PROGRAM
     )
     async with world_of_tests as world:
         app = application(
@@ -331,7 +331,7 @@ async def test_a_change_that_its_process_has_left_is_followed_by_one_that_goes_o
         [_, *said] = reversed(await said_on(log, DEFINITIONS))
         left = await SqliteLog.open(tmp_path / "left.db")
         definitions = Definitions(left)
-        async with effects.world(code_timeout_s=2, allow_private=True) as world:
+        async with effects.world(code_timeout_s=30, allow_private=True) as world:
             known = hooks.Hooks(
                 left, find_in=finding.Finder().find_in, master_key=MASTER_KEY, world=world
             )

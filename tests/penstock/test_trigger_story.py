@@ -104,7 +104,7 @@ async def test_the_story_on_kafka(
 
 @asynccontextmanager
 async def worker(log: KafkaLog, folder: Path) -> AsyncIterator[None]:
-    async with effects.world(code_timeout_s=5, allow_private=True) as world:
+    async with effects.world(code_timeout_s=30, allow_private=True) as world:
         host = asyncio.ensure_future(
             faust_host.run(
                 log,

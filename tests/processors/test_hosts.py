@@ -70,7 +70,7 @@ async def test_both_hosts_append_the_same_events(
     kafka = await KafkaLog.open(kafka_bootstrap, prefix=topic_prefix)
     await deploy(kafka, rate_limit=1000)
     definitions = Definitions(kafka)
-    async with effects.world(code_timeout_s=2, allow_private=True) as world:
+    async with effects.world(code_timeout_s=30, allow_private=True) as world:
         host = asyncio.ensure_future(
             faust_host.run(
                 kafka,

@@ -30,6 +30,8 @@ from schemas.topics import (
 
 MASTER_KEY = MasterKey("MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=")
 ENDPOINT = EndpointId(ids.derived("endpoint", "test"))
+CODE_TIMEOUT_S = 30.0
+"""Far more than any code of tests takes that ends: its processes are slow to start when all is."""
 
 FLOW = """
 definitionVersion: 7
@@ -109,12 +111,14 @@ def request(number: int, body: str = '{"sku": "A"}', *, synchronous: bool = True
 
 
 @asynccontextmanager
-async def processing(log: EventLog, folder: Path) -> AsyncIterator[None]:
+async def processing(
+    log: EventLog, folder: Path, *, code_timeout_s: float = CODE_TIMEOUT_S
+) -> AsyncIterator[None]:
     """The embedded host at work on `log`."""
     definitions = Definitions(log)
     ready = asyncio.Event()
     async with effects.world(
-        code_timeout_s=2, allow_private=True, python_program=startup.PYTHON_PROGRAM
+        code_timeout_s=code_timeout_s, allow_private=True, python_program=startup.PYTHON_PROGRAM
     ) as world:
         host = asyncio.ensure_future(
             embedded_host.run(

@@ -135,7 +135,7 @@ async def worker(log: EventLog, folder: Path, *partitions: int) -> AsyncIterator
     """A process that has been given these partitions of execution, and follows them."""
     definitions = Definitions(log)
     await definitions.read_to_end()
-    async with effects.world(code_timeout_s=2, allow_private=True) as world:
+    async with effects.world(code_timeout_s=30, allow_private=True) as world:
         host = ExecutionHost(
             log,
             blobs=Blobs.open(str(folder / "blobs")),

@@ -24,7 +24,7 @@ from schemas import events
 from schemas.events import ResultType
 from schemas.topics import REPLIES
 from tests.processors.instances import call, definition, deploy, ended, flow, of
-from tests.processors.test_pipeline import processing, said_on
+from tests.processors.test_pipeline import CODE_TIMEOUT_S, processing, said_on
 
 COUNTS = "persist-data/incrementCrossFlowValue keyInput: {type: value, value: runs}"
 CHALLENGE = """module.exports = async (context, payload) => {
@@ -94,7 +94,7 @@ async def test_a_trigger_answers_a_challenge_and_chooses_the_branch_that_follows
     ("code", "reason"),
     [
         ("throw new Error('not ' + 'signed')", "not signed"),
-        ("for (;;) {}", "longer than 2 s"),
+        ("for (;;) {}", "longer than 1 s"),
         ("return 7", "must return an object"),
         ("return { payload: [1] }", "payload is a list, not an object"),
         ("return { payload: {}, branch: 'Third' }", "chose branch 'Third'"),
@@ -107,7 +107,8 @@ async def test_a_trigger_that_fails_fails_its_own_execution_and_tells_its_caller
     log = await SqliteLog.open(tmp_path / "log.db")
     function = f"module.exports = async (context, payload) => {{ {code} }};"
     await deploy(log, definition(code_flow(function), flow("Other", "webhook-triggers/webhook")))
-    async with processing(log, tmp_path):
+    limit_s = 1 if "longer" in reason else CODE_TIMEOUT_S
+    async with processing(log, tmp_path, code_timeout_s=limit_s):
         await log.append([call("Hook", reply_to="node"), call("Other")])
         said = await ended(log, 2)
     [failed] = of(events.ExecutionFailed, said)
