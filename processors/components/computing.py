@@ -62,4 +62,4 @@ def _written(given: Value, what: str) -> bytes:
 def _why(ended: Ended, what: str, limits: Limits) -> str:
     if ended.timed_out:
         return f"{what} took longer than {limits.time_s:g} s"
-    return f"{what} ended its process, most likely by a value nested too deep"
+    return f"{what} ended its process, most likely by a value too large or nested too deep"
