@@ -1,6 +1,8 @@
 """GraphQL: queries and mutations, posted as JSON (GraphQL over HTTP)."""
 
-from collections.abc import Mapping
+import math
+import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from processors import cleaning
@@ -26,17 +28,19 @@ _QUERY = Input(
     description="The document.",
     example="query ($id: ID!) { order(id: $id) { total } }",
 )
-_VARIABLES = Input(
+VARIABLES = Input(
     key="variables",
     label="Variables",
     kind=Kind.PAIRS,
-    description="The variables of the document.",
+    description="The variables of the document. A text becomes a number or a boolean where the "
+    "document declares one.",
     example="id: 17",
 )
 
 
-async def _request(inputs: Mapping[str, Any], context: Context, world: World) -> Outcome:
-    variables = {pair.name: pair.value for pair in inputs["variables"]}
+async def request(inputs: Mapping[str, Any], context: Context, world: World) -> Outcome:
+    """The answer of the API. Raises StepError."""
+    variables = _typed(inputs["query"], {pair.name: pair.value for pair in inputs["variables"]})
     asked = {
         "url": inputs["url"],
         "connection": inputs["connection"],
@@ -50,6 +54,38 @@ async def _request(inputs: Mapping[str, Any], context: Context, world: World) ->
     if answer.get("errors") and answer.get("data") is None:
         raise StepError(f"The GraphQL API answers with errors: {_told(answer['errors'])}")
     return outcome
+
+
+def _typed(document: str, variables: dict[str, Value]) -> dict[str, Value]:
+    """Texts become numbers and booleans where the document declares such variables.
+
+    In a definition all values are texts, and a GraphQL API takes none for an Int.
+    """
+    for name, kind in _DECLARED.findall(document[:_MAX_DECLARING]):
+        value = variables.get(name)
+        if not isinstance(value, str):
+            continue
+        try:
+            variables[name] = _READ[kind](value)
+        except ValueError:
+            continue  # the API says what is wrong with it
+    return variables
+
+
+_MAX_DECLARING = 100_000
+_DECLARED = re.compile(r"\$(\w+)[\s,]*:[\s,]*(Int|Float|Boolean)\b")
+
+
+def _boolean(text: str) -> Value:
+    return {"true": True, "false": False}.get(text, text)
+
+
+def _float(text: str) -> Value:
+    number = float(text)
+    return number if math.isfinite(number) else text
+
+
+_READ: Mapping[str, Callable[[str], Value]] = {"Int": int, "Float": _float, "Boolean": _boolean}
 
 
 def _told(errors: Value) -> str:
@@ -66,8 +102,8 @@ ACTIONS = (
         label="GraphQL Request",
         description="Gives the answer, with `data` and, where parts of it failed, `errors`. Fails "
         "where there are errors and no data.",
-        perform=_request,
-        inputs=(_CONNECTION, _URL, _QUERY, _VARIABLES, _HEADERS),
+        perform=request,
+        inputs=(_CONNECTION, _URL, _QUERY, VARIABLES, _HEADERS),
         runs=Runs.ASYNC,
         touches_world=True,
     ),

@@ -1,4 +1,4 @@
-"""GraphQL requests and HTML of an address: what is sent, and what becomes of the answer."""
+"""GraphQL requests, to the own API too, and HTML of an address: what is sent and what comes of it."""
 
 from collections.abc import Callable
 from typing import Any
@@ -56,6 +56,59 @@ async def test_a_query_is_posted_with_its_variables_and_credentials() -> None:
     assert request.headers["authorization"] == "Bearer t"
     assert request.headers["x-shop"] == "a"
     assert request.headers["idempotency-key"] == context().idempotency_key
+
+
+async def test_texts_become_what_the_document_declares() -> None:
+    received: list[httpx.Request] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        received.append(request)
+        return httpx.Response(200, json={"data": {}})
+
+    query = "query ($n: Int!, $f: Float = 1, $b: Boolean, $s: String, $x: Int, $m: Int) { a }"
+    given = {"n": "10", "f": "1.5", "b": "true", "s": "10", "x": "ten", "m": 3}
+    inputs: dict[str, Value] = {"url": "https://api.example.com/", "query": query}
+    await run("graphql", "graphqlRequest", inputs | {"variables": given}, handler)
+    variables = orjson.loads(received[0].content)["variables"]
+    assert variables == {"n": 10, "f": 1.5, "b": True, "s": "10", "x": "ten", "m": 3}
+
+
+@pytest.mark.parametrize(
+    ("url", "asked"),
+    [
+        ("https://penstock.example.com", "https://penstock.example.com/api"),
+        ("https://penstock.example.com/graphql/", "https://penstock.example.com/graphql/"),
+    ],
+)
+async def test_the_own_api_is_asked_where_the_connection_points(url: str, asked: str) -> None:
+    received: list[httpx.Request] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        received.append(request)
+        return httpx.Response(200, json={"data": {"customer": {"name": "Ada"}}})
+
+    inputs: dict[str, Value] = {
+        "connection": {"url": url, "apiKey": "secret"},
+        "query": QUERY,
+        "variables": [Pair("id", "17")],
+    }
+    result = await run("prismatic", "rawRequest", inputs, handler)
+    assert result == {"data": {"data": {"customer": {"name": "Ada"}}}}
+    assert str(received[0].url) == asked
+    assert received[0].headers["authorization"] == "Bearer secret"
+    assert received[0].headers["idempotency-key"] == context().idempotency_key
+    assert orjson.loads(received[0].content) == {"query": QUERY, "variables": {"id": "17"}}
+
+
+async def test_without_a_url_the_own_api_is_not_asked() -> None:
+    for connection in ({}, {"token": "t"}, {"url": " "}):
+        with pytest.raises(StepError, match=r"Connection \(connection\) names no url"):
+            await run(
+                "prismatic",
+                "rawRequest",
+                {"connection": connection, "query": "{ a }"},
+                answering({}),
+            )
 
 
 ASKED = {"url": "https://api.example.com/graphql", "query": "{ a }"}
