@@ -1,4 +1,4 @@
-"""GraphQL requests, to the own API too, and HTML of an address: what is sent and what comes of it."""
+"""GraphQL requests, also to the own API, and HTML of an address: what is sent and what comes."""
 
 from collections.abc import Callable
 from typing import Any
