@@ -73,7 +73,10 @@ def test_every_input_is_described_with_an_example(action: Action) -> None:
 
 def test_only_requests_and_invocations_touch_the_world() -> None:
     touching = {action.component for action in registry.ACTIONS.values() if action.touches_world}
-    assert touching == {"code", "cross-flow", "graphql", "html-utils", "http", "recursive-flow"}
+    assert touching == {
+        *("code", "cross-flow", "graphql", "html-utils", "http"),
+        *("prismatic", "recursive-flow", "soap"),
+    }
 
 
 def test_what_is_pure_touches_the_world_through_the_journal_alone() -> None:
