@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
 
+import msgpack
 import orjson
 import pytest
 
@@ -215,6 +216,59 @@ async def test_a_flow_works_on_each_record_it_is_sent(tmp_path: Path) -> None:
     }
 
 
+ASKING = "Prismatic API Example"
+
+
+def components(*keys: str, cursor: str | None) -> dict[str, Value]:
+    """A page of components, as the GraphQL API of the platform gives it."""
+    nodes: Value = [{"key": key} for key in keys]
+    return {"data": {"components": {"nodes": nodes, "pageInfo": {"endCursor": cursor}}}}
+
+
+async def test_a_flow_asks_the_own_api_for_pages_until_there_are_none(tmp_path: Path) -> None:
+    config = {
+        "Where to send values": "{stub}/sink",
+        "Prismatic Page Size": "2",
+        "Prismatic Connection": '{"url": "{stub}", "apiKey": "token"}',
+    }
+    async with deployed(tmp_path, RECURSIVE, **config) as at:
+        at.stub.say("/api", components("a", "b", cursor="c1"), components(cursor=None))
+        at.stub.say("/sink", {"ok": True})
+        ran = await at.call(ASKING)
+    assert ran.reply.error is None
+    asked = [sent for sent in at.stub.received if sent.path == "/api"]
+    assert [orjson.loads(sent.body)["variables"] for sent in asked] == [
+        {"cursor": "0", "limit": 2},
+        {"cursor": "c1", "limit": 2},
+    ]
+    assert {sent.headers["authorization"] for sent in asked} == {"Bearer token"}
+    [sent] = [orjson.loads(sent.body) for sent in at.stub.received if sent.path == "/sink"]
+    assert sent == [{"key": "a"}, {"key": "b"}]
+
+
+async def test_a_flow_collects_what_the_executions_that_it_starts_give(tmp_path: Path) -> None:
+    connection = '{"url": "{stub}/graphql", "apiKey": "token"}'
+    config = {"Prismatic Connection": connection}
+    async with deployed(tmp_path, "split-payload-example.yml", **config) as at:
+        at.stub.say("/comments", [{"body": f"comment {number}"} for number in range(51)])
+        results = {"nodes": [{"resultsUrl": f"{at.stub.url}/results"}]}
+        ended = {"id": "e", "endedAt": "2026-11-26T00:00:00Z", "stepResults": results}
+        at.stub.say("/graphql", {"data": {"executionResult": ended}})
+        packed = [msgpack.packb({"data": names}) for names in (["ONE", "TWO"], ["THREE"])]
+        at.stub.replies["/results"] = [http_stub.Reply(content) for content in packed]
+        ran = await at.call("Main Flow")
+        await until_ended(at.log, 3)
+    assert ran.reply.error is None
+    assert ran.results["flatten"] == ["ONE", "TWO", "THREE"]
+    asked = [orjson.loads(one.body) for one in at.stub.received if one.path == "/graphql"]
+    invoked = [ran.results[f"invokeFlow@loopOverItems[{index}]"] for index in (0, 1)]
+    assert [one["variables"] for one in asked] == [
+        {"stepName": "Loop Over Items", "executionId": one["executionId"]}
+        for one in invoked
+        if isinstance(one, dict)
+    ]
+
+
 def all_steps(steps: tuple[Step, ...]) -> Iterator[Step]:
     for step in steps:
         yield step
@@ -236,6 +290,8 @@ RUN_HERE = {
     PAGED,
     "Renew Webhook Hourly",
     "Process Records",
+    ASKING,
+    "Main Flow",
 }
 
 
