@@ -293,6 +293,9 @@ class Run:
             if outcome.stop is not None:
                 return Signal.STOP
             if outcome.breaks_loop:
+                if not loop_path:
+                    message = f"step {step.name!r} breaks a loop, and there is none around it"
+                    raise FlowFailed(self._name(step), message)
                 return Signal.BREAK
             for branch in step.branches:
                 if branch.name == outcome.branch:
@@ -300,7 +303,10 @@ class Run:
                     if signal is not Signal.GO_ON:
                         return signal
             if outcome.iterations is not None:
-                signal = yield from self._loop(step, loop_path, outcome.iterations, given)
+                try:
+                    signal = yield from self._loop(step, loop_path, outcome.iterations, given)
+                except FlowFailed as failure:
+                    signal = self._fail_loop(step, loop_path, failure, given)
                 if signal is Signal.STOP:
                     return signal
             if self._since_pause >= EVENTS_BETWEEN_PAUSES:
@@ -344,6 +350,23 @@ class Run:
         self._forget(within)
         self._given = given
         self._succeed(step, loop_path, Outcome(result=gathered), 1, None)
+        return Signal.GO_ON
+
+    def _fail_loop(
+        self, step: Step, loop_path: str, failure: FlowFailed, given: dict[str, Value] | None
+    ) -> Signal:
+        """An error that the body did not handle is the loop's own, which may ignore it.
+
+        It is not run again: what its steps have done is done, and each has retries of its own.
+        """
+        if not _ignores(step):
+            raise failure
+        self._forget(_keys_within(step))
+        self._given = given
+        self._fail(
+            step,
+            self._failure(step, loop_path, 1, Performed(None, failure.error, self.now, self.now)),
+        )
         return Signal.GO_ON
 
     def _forget(self, keys: Sequence[str]) -> None:
@@ -674,15 +697,13 @@ class Run:
     def _failure(
         self, step: Step, loop_path: str, attempt: int, performed: Performed
     ) -> events.StepFailed:
-        policy = step.error_config
         failed = events.StepFailed(
             execution_id=self.admitted.execution_id,
             step=self._name(step),
             error=performed.error,
             loop_path=loop_path,
             attempt=attempt,
-            ignored=policy.handler == "ignore"
-            or (policy.handler == "retry" and policy.ignore_final_error),
+            ignored=_ignores(step),
             started_at=performed.started_at,
             ended_at=performed.ended_at,
             inputs=self._given,
@@ -727,6 +748,12 @@ class Run:
         if isinstance(event, KEPT) and len(self.past) <= MAX_PAST:
             self.past.append(event)
         self._since_pause += 1
+
+
+def _ignores(step: Step) -> bool:
+    """Whether the flow goes on after the last failure of a step."""
+    policy = step.error_config
+    return policy.handler == "ignore" or (policy.handler == "retry" and policy.ignore_final_error)
 
 
 def _keys_within(step: Step) -> list[str]:

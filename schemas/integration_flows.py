@@ -13,6 +13,7 @@ from schemas.yaml_places import Place, shown
 
 SECURITY_TYPES = ("customer_optional", "customer_required", "organization", "unsecured")
 ERROR_HANDLERS = ("fail", "ignore", "retry")
+_BREAK = ("loop", "breakloop")
 
 
 @dataclass(slots=True)
@@ -91,6 +92,8 @@ def _step(place: Place, outline: _Outline, loops: tuple[str, ...]) -> Step | Non
     seen = outline.enter(place, name)
     key = reference_key(name)
     component, action = _action(place)
+    if (component, action.lower()) == _BREAK and not loops:
+        place.at("action").wrong("breaks a loop, and there is none around it")
     names = Names(outline.names.config_vars)
     inputs = integration_inputs.read_all(place.entries("inputs"), names)
     outline.uses.append((names.uses, seen, loops))

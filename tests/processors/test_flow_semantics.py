@@ -9,6 +9,7 @@ from processors.actions import Action, Outcome, StepError, TriggerTraits
 from processors.asked import Perform, Performed, Wait
 from processors.interpreter import Run
 from schemas import events
+from schemas.definitions import Step
 from schemas.instants import Instant
 from schemas.values import Value
 from tests.processors import test_interpreter
@@ -37,6 +38,9 @@ FAILING = Action(
     label="Fail",
     perform=lambda inputs, context: _fail(),
 )
+
+
+FAILS = step("Bad", "test/failing")
 
 
 def _fail() -> Outcome:
@@ -356,6 +360,49 @@ def test_an_error_within_a_loop_ends_the_execution_unless_the_step_ignores_it() 
     failed = end(ran(times("Each", 2, step("Bad", "test/failing"))))
     assert isinstance(failed, events.ExecutionFailed)
     assert failed.step == "bad"
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        {"errorHandlerType": "ignore"},
+        {"errorHandlerType": "retry", "maxAttempts": 2, "ignoreFinalError": True},
+    ],
+)
+def test_a_loop_may_ignore_what_its_body_does_not_handle(policy: dict[str, Any]) -> None:
+    bad = if_("If", ["and", ["equal", reference("each.index"), value("1")]], branch("Yes", FAILS))
+    loop = times("Each", 3, note("Before"), bad)
+    said = ran({**loop, "errorConfig": policy}, note("After", reference("each.error")))
+    assert results(said)["after"] == ["it does not work"]
+    assert set(results(said)) == {
+        "before@each[0]",
+        "if@each[0]",
+        "before@each[1]",
+        "if@each[1]",
+        "after",
+    }
+    failed = [(e.step, e.loop_path, e.ignored) for e in said if isinstance(e, events.StepFailed)]
+    assert failed == [("bad", "each[1]", False), ("each", "", True)]
+    assert isinstance(end(said), events.ExecutionCompleted)
+
+
+def test_a_loop_in_a_loop_that_ignores_its_error_is_one_result_of_it() -> None:
+    inner = {**times("Inner", 2, FAILS), "errorConfig": {"errorHandlerType": "ignore"}}
+    assert results(ran(times("Outer", 2, inner)))["outer"] == [{"error": "it does not work"}] * 2
+
+
+def test_a_retry_of_a_loop_does_not_run_its_body_again() -> None:
+    retried = {"errorHandlerType": "retry", "maxAttempts": 2, "delaySeconds": 0}
+    said = ran({**times("Each", 2, FAILS), "errorConfig": retried})
+    assert [e.step for e in said if isinstance(e, events.StepFailed)] == ["bad"]
+    assert isinstance(end(said), events.ExecutionFailed)
+
+
+def test_a_published_flow_that_breaks_no_loop_fails_by_name() -> None:
+    leave = Step(key="leave", name="Leave", component="loop", action="breakLoop")
+    failed = test_interpreter.walk(run_of((leave,), {}))[-1]
+    assert isinstance(failed, events.ExecutionFailed)
+    assert failed.error == "step 'Leave' breaks a loop, and there is none around it"
 
 
 def test_references_into_nothing_are_null() -> None:

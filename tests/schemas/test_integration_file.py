@@ -576,6 +576,11 @@ WRONG: list[tuple[Edit, str, str]] = [
     ),
     (edit_top(labels="x"), "labels", "a list"),
     (
+        edit_flow(steps=[trigger(), step("Leave", "loop/breakLoop")]),
+        "flows[0].steps[1].action",
+        "there is none around it",
+    ),
+    (
         config_var(dataType="picklist", inputs={"c": {"type": "configVar", "value": "Gone"}}),
         "requiredConfigVars[2].inputs.c.value",
         "'Gone'",
