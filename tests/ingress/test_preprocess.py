@@ -6,8 +6,9 @@ import pytest
 
 from processors import interpreter
 from schemas import codec, events
-from schemas.topics import ADMISSIONS, EXECUTIONS, Topic
+from schemas.topics import ADMISSIONS, Topic
 from tests.ingress.serving import SYNC, Served, processing
+from tests.processors import instances
 
 ROUTES = """
   - name: Route
@@ -59,13 +60,8 @@ async def said_on(ingress: Served, topic: Topic) -> list[events.Event]:
 
 async def until_ended(ingress: Served, count: int = 1) -> list[events.Event]:
     """What the journal says of executions, once so many have ended."""
-    ends = (events.ExecutionCompleted, events.ExecutionFailed)
-    while True:
-        high = (await ingress.log.marks(EXECUTIONS, 0)).high
-        found = await said_on(ingress, EXECUTIONS)
-        if sum(isinstance(event, ends) for event in found) >= count:
-            return [event for event in found if hasattr(event, "execution_id")]
-        await ingress.log.read(EXECUTIONS, 0, high, wait_s=5)
+    found = await instances.ended(ingress.log, count)
+    return [event for event in found if hasattr(event, "execution_id")]
 
 
 async def post(ingress: Served, url: str, to: str, who: str = "acme", **headers: str) -> Any:

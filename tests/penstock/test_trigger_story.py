@@ -14,9 +14,9 @@ from eventlog.log import EventLog
 from eventlog.sqlite import SqliteLog
 from processors import effects, faust_host
 from schemas import events
-from schemas.topics import ADMISSIONS, DEFINITIONS, EXECUTIONS
+from schemas.topics import ADMISSIONS, DEFINITIONS
 from tests.penstock.test_changes import Hooked, Served, hooked, hooked_flow, node
-from tests.processors.instances import definition, flow, of
+from tests.processors.instances import definition, ended, flow, of
 from tests.processors.test_pipeline import MASTER_KEY, processing, said_on
 
 __all__ = ["hooked"]
@@ -43,26 +43,10 @@ TEXT = definition(
 )
 
 
-async def until_ended(log: EventLog, count: int) -> list[events.Event]:
-    """Every event of `executions` once so many executions have ended."""
-    while True:
-        said = await said_on(log, EXECUTIONS)
-        failed = len(of(events.ExecutionFailed, said))
-        if len(of(events.ExecutionCompleted, said)) + failed >= count:
-            return said
-        reads = [
-            log.read(EXECUTIONS, partition, (await log.marks(EXECUTIONS, partition)).high, wait_s=1)
-            for partition in range(log.partitions(EXECUTIONS))
-        ]
-        waiting = [asyncio.ensure_future(read) for read in reads]
-        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        await asyncio.gather(*waiting)
-
-
 async def tell(log: EventLog, served: Served, hooked: Hooked) -> None:
     """The story; what runs it is the caller's choice."""
     deployed = await served.deploy(TEXT)
-    said = await until_ended(log, 2)
+    said = await ended(log, 2)
     assert of(events.ExecutionFailed, said) == []
     assert hooked.calls == ["deploy One", "create One"]
     urls = {one["name"]: one["webhookUrl"] for one in deployed["flows"]}
@@ -70,9 +54,9 @@ async def tell(log: EventLog, served: Served, hooked: Hooked) -> None:
     assert all(url in invoked.request.body for url in urls.values())
     answer = await served.http.post(urls["Hook"], json={"challenge": "c7"})
     assert (answer.status_code, answer.text) == (200, "c7")
-    await until_ended(log, 3)
+    await ended(log, 3)
     await served.remove(deployed)
-    said = await until_ended(log, 4)
+    said = await ended(log, 4)
     flows = [event.flow for event in of(events.ExecutionStarted, said)]
     assert flows == ["Set Up", "Second", "Hook", "Clean Up"]
     assert hooked.calls[2:] == ["delete One", "unhook One"]
@@ -129,13 +113,13 @@ async def test_the_example_registers_itself_proves_its_address_and_cleans_up(
     log = await SqliteLog.open(tmp_path / "log.db")
     async with processing(log, tmp_path), node(log, tmp_path) as served:
         deployed = await served.deploy(text)
-        await until_ended(log, 2)
+        await ended(log, 2)
         urls = {one["name"]: one["webhookUrl"] for one in deployed["flows"]}
         proved = await served.http.post(urls["Receive"], json={"challenge": "c7"})
         event = await served.http.post(urls["Receive"], json={"kind": "order"})
-        await until_ended(log, 4)
+        await ended(log, 4)
         await served.remove(deployed)
-        said = await until_ended(log, 5)
+        said = await ended(log, 5)
     assert (proved.status_code, proved.text) == (200, "c7")
     assert list(event.json()) == ["executionId"]
     assert of(events.ExecutionFailed, said) == []

@@ -14,6 +14,9 @@ from tests.processors.test_pipeline import MASTER_KEY, said_on
 INSTANCE = InstanceId("n")
 INTEGRATION = IntegrationId("i")
 
+PATIENCE_S = 90.0
+"""Less than pytest's own limit, which ends the whole run."""
+
 E = TypeVar("E")
 
 
@@ -103,16 +106,35 @@ def call(flow: str, body: str = "{}", *, number: int = 1, reply_to: str = "") ->
 
 async def until(log: EventLog, done: Callable[[list[events.Event]], bool]) -> list[events.Event]:
     """The events of `executions` as soon as `done` says so of them."""
-    while True:
-        said = await said_on(log, EXECUTIONS)
-        if done(said):
-            return said
-        await asyncio.wait_for(_grown(log), 20)
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            said, read_up_to = await _all_said(log)
+            if done(said):
+                return said
+            await _grown(log, read_up_to)
 
 
-async def _grown(log: EventLog) -> None:
-    high = (await log.marks(EXECUTIONS, 0)).high
-    await log.read(EXECUTIONS, 0, high, wait_s=0.5)
+async def _all_said(log: EventLog) -> tuple[list[events.Event], list[int]]:
+    """Every event of `executions`, and for each partition the offset that is read next."""
+    said: list[events.Event] = []
+    nexts: list[int] = []
+    for partition in range(log.partitions(EXECUTIONS)):
+        records = await log.read(EXECUTIONS, partition, 0, max_records=100_000)
+        nexts.append(records[-1].offset + 1 if records else 0)
+        said += [event for record in records for event in codec.decode(record.value).events]
+    return said, nexts
+
+
+async def _grown(log: EventLog, read_up_to: Sequence[int]) -> None:
+    """Return once one of the partitions has more, or after a moment."""
+    reads = [
+        asyncio.ensure_future(log.read(EXECUTIONS, partition, offset, wait_s=0.5))
+        for partition, offset in enumerate(read_up_to)
+    ]
+    await asyncio.wait(reads, return_when=asyncio.FIRST_COMPLETED)
+    for reading in reads:
+        reading.cancel()
+    await asyncio.gather(*reads, return_exceptions=True)
 
 
 async def ended(log: EventLog, count: int) -> list[events.Event]:

@@ -27,7 +27,7 @@ from schemas.topics import DEFINITIONS, EXECUTIONS, TRIGGERS
 from schemas.values import Value
 from tests import http_stub
 from tests.http_stub import Stub
-from tests.processors.test_hosts import until_ended
+from tests.processors import instances
 from tests.processors.test_pipeline import MASTER_KEY, processing, replies, said_on
 from tests.schemas.test_integration_corpus import CORPUS
 
@@ -190,7 +190,7 @@ async def test_a_flow_calls_itself_for_the_pages_that_are_left(tmp_path: Path) -
         at.stub.say("/comments", *[[{"id": number}] for number in range(6)], [])
         at.stub.say("/sink", {"ok": True})
         await at.call(PAGED)
-        await until_ended(at.log, 2)
+        await instances.ended(at.log, 2)
     sent = [orjson.loads(sent.body) for sent in at.stub.received if sent.method == "POST"]
     assert sent == [[{"id": number}] for number in range(6)]
     asked = [sent.path for sent in at.stub.received if sent.method == "GET"]

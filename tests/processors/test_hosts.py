@@ -13,6 +13,7 @@ from eventlog.sqlite import SqliteLog
 from processors import effects, faust_host
 from schemas import events
 from schemas.topics import ADMISSIONS, EXECUTIONS, Topic
+from tests.processors import instances
 from tests.processors.test_pipeline import (
     MASTER_KEY,
     deploy,
@@ -22,18 +23,6 @@ from tests.processors.test_pipeline import (
 )
 
 REQUESTS = 40
-
-
-async def until_ended(log: EventLog, count: int) -> None:
-    """Wait until so many executions have ended."""
-    offsets = dict.fromkeys(range(log.partitions(EXECUTIONS)), 0)
-    ended = 0
-    while ended < count:
-        for partition in offsets:
-            records = await log.read(EXECUTIONS, partition, offsets[partition], wait_s=0.2)
-            for record in records:
-                offsets[partition] = record.offset + 1
-                ended += record.value.count(b'"execution.completed"')
 
 
 async def shapes(log: EventLog, topic: Topic) -> list[tuple[str, ...]]:
@@ -65,7 +54,7 @@ async def test_both_hosts_append_the_same_events(
     await deploy(embedded, rate_limit=1000)
     async with processing(embedded, tmp_path):
         await feed(embedded)
-        await until_ended(embedded, REQUESTS)
+        await instances.ended(embedded, REQUESTS)
 
     kafka = await KafkaLog.open(kafka_bootstrap, prefix=topic_prefix)
     await deploy(kafka, rate_limit=1000)
@@ -81,7 +70,7 @@ async def test_both_hosts_append_the_same_events(
             )
         )
         await feed(kafka)
-        await until_ended(kafka, REQUESTS)
+        await instances.ended(kafka, REQUESTS)
         host.cancel()
         with pytest.raises(asyncio.CancelledError):
             await host

@@ -22,6 +22,7 @@ from schemas.events import Scope
 from schemas.ids import CustomerId, EndpointId, ExecutionId, InstanceId, IntegrationId
 from schemas.instants import Instant
 from schemas.topics import ADMISSIONS, DEFINITIONS, EXECUTIONS, partition_of
+from tests.processors import instances
 from tests.processors.test_pipeline import MASTER_KEY, said_on
 
 INTEGRATION = IntegrationId("i")
@@ -172,16 +173,16 @@ async def follow(log: EventLog, host: ExecutionHost, partition: int) -> None:
 
 
 async def ended(log: EventLog, count: int, *hosts: ExecutionHost) -> list[events.Event]:
-    """Everything on the journal once so many executions have ended."""
+    """Everything on the journal once so many executions have ended; raises what ends a host."""
     kinds = (events.ExecutionCompleted, events.ExecutionFailed)
-    while True:
-        said = await said_on(log, EXECUTIONS)
-        if sum(isinstance(event, kinds) for event in said) >= count:
-            return said
+
+    def done(said: list[events.Event]) -> bool:
         for host in hosts:
             if host.failed.done():
-                await host.failed
-        await asyncio.sleep(0.01)  # threads have work to do: a busy loop would starve them
+                host.failed.result()
+        return sum(isinstance(event, kinds) for event in said) >= count
+
+    return await instances.until(log, done)
 
 
 def counts(said: list[events.Event]) -> list[int]:
