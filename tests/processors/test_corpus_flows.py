@@ -257,7 +257,7 @@ async def test_a_flow_collects_what_the_executions_that_it_starts_give(tmp_path:
         packed = [msgpack.packb({"data": names}) for names in (["ONE", "TWO"], ["THREE"])]
         at.stub.replies["/results"] = [http_stub.Reply(content) for content in packed]
         ran = await at.call("Main Flow")
-        await until_ended(at.log, 3)
+        await instances.ended(at.log, 3)
     assert ran.reply.error is None
     assert ran.results["flatten"] == ["ONE", "TWO", "THREE"]
     asked = [orjson.loads(one.body) for one in at.stub.received if one.path == "/graphql"]
