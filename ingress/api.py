@@ -45,7 +45,7 @@ def build(commands: Lifecycle, routers: Sequence[APIRouter], is_ready: IsReady) 
 def _commands(commands: Lifecycle) -> APIRouter:
     api = APIRouter(prefix=PREFIX, tags=["lifecycle"])
 
-    @api.post("/integrations")
+    @api.post("/integrations", response_model_exclude_defaults=True)
     async def publish(body: ImportBody) -> ImportedBody:
         return await commands.publish(body)
 

@@ -40,6 +40,7 @@ from schemas.errors import Refused
 from schemas.integration_inputs import CheckStep, anything
 from schemas.secrets import MasterKey
 from schemas.topics import DEFINITIONS
+from schemas.unknown_inputs import InputsOf, nothing
 
 API = "/api"
 MAX_API_BYTES = 16 * 1024 * 1024
@@ -143,6 +144,7 @@ def application(
     answering: Collection[tuple[str, str]] = (),
     routers: Sequence[APIRouter] = (),
     check: CheckStep = anything,
+    inputs_of: InputsOf = nothing,
     find_end: repeats.FindEnd = repeats.unknown_end,
     decision_s: float = DECISION_S,
     result_s: float = RESULT_S,
@@ -170,6 +172,7 @@ def application(
         master_key=master_key,
         known=known,
         check=check,
+        inputs_of=inputs_of,
         public_url=public_url,
         changes=followed,
         read_python=read_python,

@@ -44,6 +44,7 @@ class ImportedBody(BaseModel):
     version: int
     flows: list[str]
     unknownComponents: list[str]
+    warnings: list[str] = Field(default_factory=list)
 
 
 class DeployedFlow(BaseModel):

@@ -34,6 +34,7 @@ from schemas.integration_file import Problem, unknown_components
 from schemas.integration_inputs import CheckStep, anything
 from schemas.secrets import MasterKey
 from schemas.topics import DEFINITIONS
+from schemas.unknown_inputs import InputsOf, nothing, unknown_inputs
 
 Known = Mapping[str, Collection[str]]
 """Component key → the keys of its actions."""
@@ -67,12 +68,14 @@ class Lifecycle:
         changes: Changes,
         read_python: ReadPython,
         check: CheckStep = anything,
+        inputs_of: InputsOf = nothing,
     ) -> None:
         self._log = log
         self._definitions = definitions
         self._key = master_key
         self._known = known
         self._check = check
+        self._inputs_of = inputs_of
         self._public_url = public_url
         self._changes = changes
         self._read_python = read_python
@@ -98,7 +101,11 @@ class Lifecycle:
             version=imported.version,
             flows=[flow.name for flow in definition.flows],
             unknownComponents=unknown_components(definition, self._known),
+            warnings=self._warnings(definition),
         )
+
+    def _warnings(self, definition: Definition) -> list[str]:
+        return [step.sentence for step in unknown_inputs(definition, self._inputs_of)]
 
     async def deploy(self, body: DeployBody, base_url: str) -> DeployedBody:
         definition, manifest = await self._read(body)
@@ -272,7 +279,7 @@ class Lifecycle:
                 for flow, endpoint_id in deployed.endpoints.items()
             ],
             unknownComponents=unknown_components(definition, self._known),
-            warnings=list(problems),
+            warnings=[*self._warnings(definition), *problems],
         )
 
 

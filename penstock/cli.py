@@ -151,7 +151,7 @@ def deploy(
     }
     answer = _send_file(file, "/deployments", {k: v for k, v in wanted.items() if v is not None})
     show.unknown_components(answer["unknownComponents"])
-    show.warnings(answer["warnings"])
+    show.warnings(answer.get("warnings", ()))
     if as_json:
         show.as_json(answer)
     else:
@@ -163,6 +163,7 @@ def import_(file: File, as_json: AsJson = False) -> None:
     """Import and publish an integration without deploying it."""
     answer = _send_file(file, "/integrations", _written(file))
     show.unknown_components(answer["unknownComponents"])
+    show.warnings(answer["warnings"])
     if as_json:
         show.as_json(answer)
     else:
@@ -195,10 +196,11 @@ def validate(file: File, as_json: AsJson = False) -> None:
     asyncio.run(python_files.install_components())
     reading = _reading_of(file)
     unknown: list[str] = []
-    inputs: list[unknown_inputs.UnknownInputs] = []
+    warnings: list[str] = []
     if reading.definition is not None:
         unknown = integration_file.unknown_components(reading.definition, registry.known())
         inputs = unknown_inputs.unknown_inputs(reading.definition, registry.inputs_of)
+        warnings = [step.sentence for step in inputs]
     valid = reading.definition is not None
     if as_json:
         found = [show.problem_object(problem) for problem in reading.problems]
@@ -208,7 +210,7 @@ def validate(file: File, as_json: AsJson = False) -> None:
         show.unknown_components(unknown)
         if valid:
             show.write(f"{file} is valid")
-    show.unknown_inputs(inputs)
+    show.warnings(warnings)
     if not valid:
         raise Said
 

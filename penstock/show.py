@@ -11,7 +11,6 @@ from schemas.errors import PenstockError
 
 if TYPE_CHECKING:
     from schemas.integration_file import Problem
-    from schemas.unknown_inputs import UnknownInputs
 
 UNBOUNDED = 10_000
 """The width where nobody looks at a terminal: programs that cut columns need whole lines."""
@@ -85,15 +84,6 @@ def warnings(found: Sequence[str]) -> None:
 def unknown_components(names: Sequence[str]) -> None:
     if names:
         say(f"warning: components that are not there: {', '.join(names)}; their steps will fail")
-
-
-def unknown_inputs(found: "Sequence[UnknownInputs]") -> None:
-    """Inputs that count for nothing, a warning for each step."""
-    for step in found:
-        say(
-            f"warning: step {step.step!r} of flow {step.flow!r} gives {step.action} "
-            f"what it does not have: {', '.join(step.inputs)}"
-        )
 
 
 def deployed(answer: dict[str, Any]) -> None:

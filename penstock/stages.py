@@ -162,6 +162,7 @@ def ingress(parts: Parts, views: "Views", listener: socket.socket) -> Stage:
                 result_ttl_s=parts.settings.result_ttl_s,
                 known=registry.known(),
                 check=literal_inputs.checks(registry.find),
+                inputs_of=registry.inputs_of,
                 read_python=python_files.read,
                 answering=registry.answering(),
                 find_end=_end_finder(views),

@@ -9,6 +9,13 @@ from typing import NamedTuple
 
 from schemas.definitions import Definition, Step
 
+InputsOf = Callable[[str, str], Collection[str] | None]
+"""(component, action) → the keys of its inputs, None for an action that is not there."""
+
+
+def nothing(_component: str, _action: str) -> None:
+    """Where no action is known, no input is unknown."""
+
 
 class UnknownInputs(NamedTuple):
     """One step and those of its inputs that its action does not have, sorted."""
@@ -18,11 +25,16 @@ class UnknownInputs(NamedTuple):
     action: str
     inputs: tuple[str, ...]
 
+    @property
+    def sentence(self) -> str:
+        return (
+            f"step {self.step!r} of flow {self.flow!r} gives {self.action} "
+            f"what it does not have: {', '.join(self.inputs)}"
+        )
 
-def unknown_inputs(
-    definition: Definition, inputs_of: Callable[[str, str], Collection[str] | None]
-) -> list[UnknownInputs]:
-    """In order of the file. `inputs_of` (component, action) is None for actions not there."""
+
+def unknown_inputs(definition: Definition, inputs_of: InputsOf) -> list[UnknownInputs]:
+    """In order of the file."""
     found = []
     for flow in definition.flows:
         for step in _within(flow.steps):

@@ -189,6 +189,16 @@ def test_problems_of_a_file_are_told_with_their_lines(env: Env, file: Path) -> N
         assert f"{file}:1: definitionVersion: definitionVersion is '6'" in done.err
 
 
+@pytest.mark.parametrize("name", ["import", "deploy"])
+def test_inputs_that_count_for_nothing_are_named(env: Env, file: Path, name: str) -> None:
+    file.write_text(file.read_text().replace("message:", "massage:"))
+    done = running.command(name, file, "--json", env=env)
+    assert done.code == 0, done.err
+    [warning] = done.json["warnings"]
+    assert "gives log/writeLog what it does not have: massage" in warning
+    assert f"warning: {warning}" in done.err
+
+
 def test_an_import_warns_of_unknown_components(env: Env, file: Path) -> None:
     file.write_text(file.read_text().replace("key: log,", "key: telegraph,"))
     done = running.command("import", file, "--json", env=env)
