@@ -49,9 +49,25 @@ def test_what_no_run_could_take_is_a_problem(
     assert message in problem.message
 
 
+def conditions(*tree: object) -> Tree:
+    one = {"name": "Yes", "type": "complex", "value": list(tree)}
+    return {"type": "complex", "value": [one]}
+
+
+LEFT = {"name": "", **reference("trigger.results")}
+
+
+def test_an_operator_that_is_none_is_a_problem_however_deep_it_stands() -> None:
+    tree = conditions("and", ["equal", LEFT, LEFT], ["or", ["looksLike", LEFT], ["isTrue", LEFT]])
+    [problem] = reading("branch/branchOnExpression", conditions=tree).problems
+    assert problem.path == "flows[0].steps[1].inputs.conditions.value"
+    assert "there is no operator 'looksLike'; there are equal, notEqual," in problem.message
+
+
 @pytest.mark.parametrize(
     ("action", "key", "given"),
     [
+        ("branch/branchOnExpression", "conditions", conditions("isTrue", LEFT)),
         ("loop/loopOverItems", "items", value('["a"]')),
         ("loop/loopOverItems", "items", value("")),
         ("loop/loopOverItems", "items", reference("trigger.results")),
