@@ -75,7 +75,7 @@ def _filter(inputs: Mapping[str, Any], context: Context, world: World) -> Outcom
         return Outcome(result=items)
     chosen = javascript.run(
         {_FILTER: code},
-        "(await Promise.all(data.map((item, index) => filterCodeInput(item, index)))).map(Boolean)",
+        "(await awaited(data.map((item, index) => filterCodeInput(item, index)))).map(Boolean)",
         items,
         context,
         world,
@@ -87,7 +87,7 @@ def _filter(inputs: Mapping[str, Any], context: Context, world: World) -> Outcom
 def _map(inputs: Mapping[str, Any], context: Context, world: World) -> Outcome:
     return javascript.run(
         {_FILTER: inputs["filterCodeInput"], _TRANSFORM: inputs["transformCodeInput"]},
-        "await Promise.all("
+        "await awaited("
         "data.list.filter((item, index) => filterCodeInput(item, index, data.context))"
         ".map((item, index) => transformCodeInput(item, index, data.context)))",
         {"list": inputs["listInput"], "context": inputs["contextInput"]},

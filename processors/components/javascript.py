@@ -13,6 +13,12 @@ from processors.components.refusals import unfit
 from schemas.events import Scope
 from schemas.values import Value
 
+_AWAITED = (
+    "const awaited = (made) => made.some((one) => one && typeof one.then === 'function')"
+    " ? Promise.all(made) : made; "
+)
+"""For expressions. A promise for each of 200,000 elements would take more memory than there is."""
+
 
 def run(
     functions: Mapping[Input, str],
@@ -23,11 +29,14 @@ def run(
 ) -> Outcome:
     """What `expression` comes to, with `data` and, under the inputs' keys, `functions` in scope.
 
+    `awaited(list)` in it gives a list, or the promise of one where its elements are promises.
     What the functions write to the console are lines of the log. Raises StepError, also where an
     input holds no function.
     """
     declared = "".join(_declaration(*named) for named in functions.items())
-    module = f"{declared}module.exports = async ({{ data }}) => ({{ data: {expression} }});"
+    module = (
+        f"{declared}{_AWAITED}module.exports = async ({{ data }}) => ({{ data: {expression} }});"
+    )
     return code.run_code({"code": module, "data": data}, _bare(context), world)
 
 

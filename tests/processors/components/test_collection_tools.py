@@ -326,3 +326,8 @@ def test_a_held_item_is_a_change_of_the_flows_state() -> None:
     held = {"next": 0, "held": {"1": "x"}}
     changes = run(TOOLS, "processInOrder", inputs).changes
     assert changes == (Change(Scope.FLOW, "processInOrder.c", held),)
+
+
+def test_functions_run_over_hundreds_of_thousands_of_elements() -> None:
+    added = result("map", listInput=list(range(300_000)), transformCodeInput="(n) => n + 1")
+    assert added[-1] == 300_000
