@@ -1,7 +1,9 @@
 """Values of steps: bytes survive JSON, nothing of the user's is mistaken for a tag."""
 
 import base64
+from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import orjson
 import pytest
@@ -101,3 +103,14 @@ def test_a_value_nested_deeper_than_python_follows_is_refused_by_name() -> None:
         value = [value]
     with pytest.raises(values.NotSerializable, match="nested too deep"):
         values.to_json(value)
+
+
+def test_dates_and_uuids_are_texts_beside_bytes_as_they_are_without() -> None:
+    value = {"at": datetime(2026, 1, 31, tzinfo=UTC), "id": UUID(int=7), "raw": b"x"}
+    written, tagged = values.to_json(value)
+    assert tagged
+    assert values.from_json(written, tagged) == {
+        "at": "2026-01-31T00:00:00+00:00",
+        "id": "00000000-0000-0000-0000-000000000007",
+        "raw": b"x",
+    }
