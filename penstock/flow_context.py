@@ -26,6 +26,7 @@ import orjson
 from penstock import memory, sdk
 from processors.recorded_inputs import recorded_values
 from schemas import ids, values
+from schemas.inputs import HEADERS
 from schemas.instants import SECOND
 from schemas.values import NotSerializable
 
@@ -35,6 +36,7 @@ STEP_S = 60.0
 """How long an attempt at a step may take where nothing else is said."""
 LONGEST_STEP_S = 900.0
 RESULT_BYTES = 50 * 1024 * 1024
+_AWAITABLE = ("Future", "coroutine", "Task", "_GatheringFuture")
 
 Ask = Callable[[dict[str, Any], "Work"], "asyncio.Future[Any]"]
 Log = Callable[[str, str], None]
@@ -44,7 +46,7 @@ class Payload(dict[str, Any]):
     """The trigger's payload: a dict whose keys are attributes too, `trigger.body.data`.
 
     `trigger.path_fragment` is `pathFragment`. A key that is also a method of dicts (`items`) needs
-    brackets.
+    brackets. Names in `trigger.headers` are found in any case.
     """
 
     def __getattr__(self, name: str) -> Any:
@@ -52,8 +54,29 @@ class Payload(dict[str, Any]):
         for key in (name, words[0] + "".join(word.capitalize() for word in words[1:])):
             if key in self:
                 value = self[key]
-                return Payload(value) if type(value) is dict else value
+                kind = Headers if key == HEADERS else Payload
+                return kind(value) if type(value) is dict else value
         raise AttributeError(f"the payload has no {name!r}; it has {', '.join(self) or 'nothing'}")
+
+
+class Headers(dict[str, str]):
+    """Headers by name, as sent; case does not count where one is looked for (RFC 9110, 5.1)."""
+
+    def _spelt(self, name: object) -> str:
+        lower = str(name).lower()
+        return next((known for known in self if known.lower() == lower), str(name))
+
+    def __missing__(self, name: str) -> str:
+        known = self._spelt(name)
+        if known == name:
+            raise KeyError(name)
+        return self[known]
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name) or super().__contains__(self._spelt(name))
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return super().get(self._spelt(name), default)
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +274,9 @@ def plain(value: Any) -> tuple[Any, bool]:
     except RecursionError:
         raise NotSerializable("a value that is nested too deep, or within itself") from None
     except TypeError as error:
-        raise NotSerializable(f"a value that is no JSON: {error}") from error
+        where = values.unfit(value) or str(error)
+        hint = "; is an await missing?" if where.startswith(_AWAITABLE) else ""
+        raise NotSerializable(f"a value that is no JSON: {where}{hint}") from error
     if len(content) > RESULT_BYTES:
         raise NotSerializable(f"{len(content)} bytes of JSON; {RESULT_BYTES} are allowed")
     return orjson.loads(content), tagged

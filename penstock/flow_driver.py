@@ -62,6 +62,14 @@ class _Loop(asyncio.SelectorEventLoop):
         for name, advice in _REFUSED.items():
             setattr(self, name, _refusal(advice))
 
+    def create_task(self, coro: Any, **named: Any) -> Any:
+        """As asyncio's, and of what the context gives too: a future, which has begun already."""
+        return super().create_task(_of(coro) if asyncio.isfuture(coro) else coro, **named)
+
+
+async def _of(future: "asyncio.Future[Any]") -> Any:
+    return await future
+
 
 def _refusal(advice: str) -> Callable[..., NoReturn]:
     def refuse(*_given: Any, **_named: Any) -> NoReturn:
@@ -136,6 +144,10 @@ class Driver:
             self._dropped += 1
 
     def _ask(self, ask: dict[str, Any], work: flow_context.Work) -> "asyncio.Future[Any]":
+        within = sdk.CURRENT.get(None)
+        if within is not None:
+            message = f"{ask['key']!r} is asked for within the step {within.step!r}"
+            raise Misused(f"{message}: only the flow itself has steps, one beside another")
         self._turn.asks.append(ask)
         self.work[ask["number"]] = work
         future = self._loop.create_future()
@@ -163,6 +175,8 @@ def _end_of(task: "asyncio.Task[Any]", function: Any) -> dict[str, Any]:
     error = task.exception()
     if error is None:
         return _result_of(task.result())
+    while isinstance(error, BaseExceptionGroup):  # of an asyncio.TaskGroup: the first one speaks
+        error = error.exceptions[0]
     step = error.step if isinstance(error, sdk.StepFailed) else ""
     failed = str(error) if step else described(error, function.__code__.co_filename)
     return {"failed": failed, "step": step}

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock import sdk
-from penstock.flow_context import Context
+from penstock import python_jobs, sdk
+from penstock.flow_context import Context, Payload
 from penstock.flow_driver import Driver, Turn
 
 ABOUT = {"execution_id": "e", "config": {}, "now": 1_000_000, "payload": {"body": {"data": 1}}}
@@ -170,3 +170,68 @@ def test_a_step_without_a_name_is_refused(name: Any) -> None:
         await context.step(name, nothing)
 
     assert "needs a name" in end_of(nameless)["failed"]
+
+
+def test_steps_may_be_tasks_of_a_group() -> None:
+    async def grouped(context: Context, trigger: Any) -> Any:
+        alone: Any = asyncio.create_task
+        async with asyncio.TaskGroup() as group:
+            beside: Any = group.create_task
+            first = beside(context.step("a", nothing))
+            second = alone(context.step("b", nothing))
+        return [first.result(), await second]
+
+    with driving(grouped) as driver:
+        assert keys(driver.start()) == ["a", "b"]
+        driver.deliver(2, {"value": "B"}, 2_000_000)
+        assert driver.deliver(1, {"value": "A"}, 3_000_000).end == {
+            "value": ["A", "B"],
+            "tagged": False,
+        }
+
+
+def test_of_a_group_that_fails_the_step_that_failed_speaks() -> None:
+    async def grouped(context: Context, trigger: Any) -> Any:
+        async with asyncio.TaskGroup() as group:
+            beside: Any = group.create_task
+            beside(context.step("a", nothing))
+
+    with driving(grouped) as driver:
+        driver.start()
+        end = driver.deliver(1, {"error": "no stock"}, 2_000_000).end
+    assert end == {"failed": "no stock", "step": "a"}
+
+
+def test_a_step_within_a_step_is_refused_by_both_names() -> None:
+    def outer(context: Context) -> None:
+        context.step("inner", nothing)
+
+    async def nests(context: Context, trigger: Any) -> Any:
+        return await context.step("outer", outer, context)
+
+    running = sdk.StepContext(
+        execution_id="e", flow="Run", step="outer", attempt=1, idempotency_key="k"
+    )
+    with driving(nests) as driver:
+        driver.start()
+        said = python_jobs.outcome_of(outer, (driver.context,), {}, running)
+        assert "'inner' is asked for within the step 'outer'" in said["error"]
+        assert driver.work.keys() == {1}
+
+
+def test_a_forgotten_await_is_named_as_one() -> None:
+    async def forgets(context: Context, trigger: Any) -> Any:
+        return {"receipt": context.step("charge", nothing)}
+
+    failed = end_of(forgets)["failed"]
+    assert "Future" in failed
+    assert "at .receipt; is an await missing?" in failed
+
+
+def test_headers_are_found_in_any_case() -> None:
+    headers = Payload({"headers": {"Content-Type": "text/plain"}}).headers
+    assert headers["content-type"] == headers.get("CONTENT-TYPE") == "text/plain"
+    assert "content-type" in headers
+    assert "accept" not in headers
+    with pytest.raises(KeyError):
+        headers["accept"]
