@@ -26,7 +26,8 @@ def of_integration(found: Any) -> dict[str, Any]:
     """The manifest of what stands under the name `integration`. Raises Undeclared."""
     if not isinstance(found, sdk.Integration):
         kind = "is missing" if found is None else f"is of type {type(found).__name__}"
-        raise Undeclared(f"integration {kind}; the file needs `integration = Integration(...)`")
+        needed = "the file needs a @flow(trigger=...), or `integration = Integration(...)`"
+        raise Undeclared(f"integration {kind}; {needed}")
     for index, flow in enumerate(found.flows):
         if not isinstance(flow, sdk.Flow):
             message = f"{flow!r} is no flow: put @flow(trigger=...) above its function"
