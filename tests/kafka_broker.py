@@ -31,7 +31,7 @@ from tests.servers import Unobtainable
 KAFKA_VERSION = "4.1.0"
 OLDEST_JAVA = 17
 CACHE = Path(__file__).parent.parent / ".cache" / "kafka" / KAFKA_VERSION
-START_S = 60.0
+START_S = 120.0
 DOWNLOAD_S = 600.0
 
 _POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">

@@ -23,7 +23,7 @@ from sqlalchemy.engine import URL, make_url
 from tests import servers
 from tests.servers import Unobtainable
 
-START_S = 60.0
+START_S = 120.0
 _DRIVER = "postgresql+psycopg"
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",

@@ -7,28 +7,17 @@ and that once in each life of the worker.
 
 import asyncio
 import contextlib
-import signal
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 
-from eventlog.log import EventLog, Record
-from eventlog.opening import open_log
-from processors import execution
-from schemas import codec, events, ids
-from schemas.topics import EXECUTIONS
-from tests import servers
-from tests.kafka_broker import Broker
-from tests.penstock import running
+from schemas import events, ids
+from tests import killing
 
-MASTER_KEY = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
-CALLERS = 8
 KILLS = 3
 ACKNOWLEDGED_BETWEEN_KILLS = 40
 
@@ -145,31 +134,9 @@ class Journal:
 
 
 async def _journal(url: str) -> Journal:
-    """All of the journal, read by the rules of processors.execution."""
     found = Journal()
-    log = await open_log(url)
-    try:
-        for partition in range(log.partitions(EXECUTIONS)):
-            state = execution.State()
-            for record in await _read(log, partition):
-                said = codec.decode(record.value)
-                execution.fold(state, record.offset, said)
-                if said.claim in (None, state.claim):
-                    for event in said.events:
-                        found.collect(event)
-    finally:
-        await log.close()
-    return found
-
-
-async def _read(log: EventLog, partition: int) -> list[Record]:
-    found: list[Record] = []
-    at, high = await log.marks(EXECUTIONS, partition)
-    while at < high:
-        records = await log.read(EXECUTIONS, partition, at, wait_s=1.0)
-        assert records, f"nothing to read at {at}, below {high}"
-        found += records
-        at = records[-1].offset + 1
+    for event in await killing.valid_events(url):
+        found.collect(event)
     return found
 
 
@@ -195,26 +162,6 @@ async def counting() -> AsyncIterator[Counting]:
         server.close()
 
 
-async def _load(url: str, acknowledged: set[str], enough: int, done: asyncio.Event) -> None:
-    async with httpx.AsyncClient(timeout=30) as client:
-        while not done.is_set():
-            try:
-                answer = await client.post(url, json={"n": 1})
-            except httpx.HTTPError:
-                return
-            if answer.status_code in (200, 202):
-                acknowledged.add(answer.json()["executionId"])
-            if len(acknowledged) >= enough:
-                done.set()
-
-
-async def _up(data: Path, log: str) -> tuple[contextlib.AbstractContextManager[Any], Any]:
-    manager = running.up(
-        data, log=log, master_key=MASTER_KEY, token="t0ken", allow_private_networks="1"
-    )
-    return manager, await asyncio.to_thread(manager.__enter__)
-
-
 async def _killed_under_load(
     data: Path, log: str, counter: Counting, name: str, text: str
 ) -> tuple[set[str], list[Killed]]:
@@ -224,63 +171,23 @@ async def _killed_under_load(
     acknowledged: set[str] = set()
     kills: list[Killed] = []
     for turn in range(KILLS):
-        manager, server = await _up(data, log)
-        try:
-            env = running.environment(url=server.url, token="t0ken")
-            deployed = await asyncio.to_thread(
-                running.command, "deploy", file, "--rate-limit", "100000", "--json", env=env
-            )
-            assert deployed.code == 0, deployed.err
-            done = asyncio.Event()
-            enough = (turn + 1) * ACKNOWLEDGED_BETWEEN_KILLS
-            url = deployed.json["flows"][0]["webhookUrl"]
-            callers = [
-                asyncio.ensure_future(_load(url, acknowledged, enough, done))
-                for _ in range(CALLERS)
-            ]
-            await done.wait()
-            server.process.send_signal(signal.SIGKILL)
-            await asyncio.gather(*callers)
-        finally:
-            await asyncio.to_thread(manager.__exit__, None, None, None)
+        enough = (turn + 1) * ACKNOWLEDGED_BETWEEN_KILLS
+        await killing.kill_under_load(data, log, file, acknowledged, enough)
         await counter.nobody_left()
-        journal = await _journal(_url_of(data, log))
+        journal = await _journal(killing.url_of(data, log))
         kills.append(Killed(counter.seen.copy(), journal))
     return acknowledged, kills
-
-
-def _url_of(data: Path, log: str) -> str:
-    return log or f"sqlite:///{data / 'log.db'}"
-
-
-async def _all_ended(url: str, ids: set[str]) -> dict[str, Any]:
-    """Every execution of `ids` once each has ended."""
-    deadline = servers.Deadline(60)
-    ended: dict[str, Any] = {}
-    headers = {"authorization": "Bearer t0ken"}
-    async with httpx.AsyncClient(base_url=url, headers=headers, timeout=30) as client:
-        while missing := ids - ended.keys():
-            for execution_id in missing:
-                answer = await client.get(f"/api/v1/executions/{execution_id}")
-                if answer.status_code == 200 and answer.json()["endedAt"]:
-                    ended[execution_id] = answer.json()
-            assert not deadline.passed, f"{len(missing)} of {len(ids)} have not ended"
-            await asyncio.to_thread(deadline.pause)
-    return ended
 
 
 async def _prove(data: Path, log: str, name: str = "counted.yml", text: str = FLOW) -> None:
     async with counting() as counter:
         acknowledged, kills = await _killed_under_load(data, log, counter, name, text)
-        manager, server = await _up(data, log)
-        try:
-            ended = await _all_ended(server.url, acknowledged)
-        finally:
-            await asyncio.to_thread(manager.__exit__, None, None, None)
+        async with killing.up(data, log) as server:
+            ended = await killing.once_ended(server.url, acknowledged)
         await counter.nobody_left()
         seen = counter.seen
     assert {e["status"] for e in ended.values()} == {"succeeded"}
-    journal = await _journal(_url_of(data, log))
+    journal = await _journal(killing.url_of(data, log))
     _check_ends(journal, {ids.from_global(ids.EXECUTION, shown) for shown in acknowledged})
     _check_requests(journal, kills, seen)
 
@@ -331,10 +238,6 @@ async def test_kill_9_under_load_repeats_no_recorded_step_of_a_python_flow(
 async def test_kill_9_under_load_loses_nothing_on_kafka(
     tmp_path: Path, kafka_bootstrap: str
 ) -> None:
-    broker = Broker(tmp_path / "kafka")
-    await asyncio.to_thread(broker.start)
-    try:
-        assert broker.bootstrap != kafka_bootstrap
-        await _prove(tmp_path / "data", f"kafka://{broker.bootstrap}")
-    finally:
-        await asyncio.to_thread(broker.close)
+    async with killing.own_broker(tmp_path / "kafka") as log:
+        assert kafka_bootstrap not in log
+        await _prove(tmp_path / "data", log)

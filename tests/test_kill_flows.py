@@ -5,20 +5,14 @@ end the journal holds one start and one end of each invocation, and the count is
 """
 
 import asyncio
-import signal
 from collections import Counter
 from pathlib import Path
 
 import httpx
 import pytest
 
-from eventlog.opening import open_log
-from processors import execution
-from schemas import codec, events, ids
-from schemas.topics import EXECUTIONS
-from tests import servers, test_kill
-from tests.kafka_broker import Broker
-from tests.penstock import running
+from schemas import events, ids
+from tests import killing, servers
 
 KILLS = 2
 INVOKED = 4
@@ -60,32 +54,14 @@ flows:
 """
 
 
-async def _said(url: str) -> list[events.Event]:
-    """What counts of the journal."""
-    found: list[events.Event] = []
-    log = await open_log(url)
-    try:
-        for partition in range(log.partitions(EXECUTIONS)):
-            state = execution.State()
-            for record in await test_kill._read(log, partition):
-                envelope = codec.decode(record.value)
-                execution.fold(state, record.offset, envelope)
-                if envelope.claim in (None, state.claim):
-                    found += envelope.events
-    finally:
-        await log.close()
-    return found
-
-
 async def _nothing_runs(url: str, acknowledged: set[str]) -> None:
     """Return once all that was acknowledged has ended, with all that it has started."""
-    ended = await test_kill._all_ended(url, acknowledged)
+    ended = await killing.once_ended(url, acknowledged)
     invoked = {one for shown in ended.values() for one in shown["invoked"]}
     assert len(invoked) == INVOKED * len(acknowledged)
-    await test_kill._all_ended(url, invoked)
-    deadline = servers.Deadline(60)
-    headers = {"authorization": "Bearer t0ken"}
-    async with httpx.AsyncClient(base_url=url, headers=headers, timeout=30) as client:
+    await killing.once_ended(url, invoked)
+    deadline = servers.Deadline(killing.PATIENCE_S)
+    async with httpx.AsyncClient(base_url=url, headers=killing.HEADERS, timeout=30) as client:
         for status in ("pending", "running"):
             query = {"status": status, "limit": 1}
             while (await client.get("/api/v1/executions", params=query)).json()["executions"]:
@@ -98,31 +74,11 @@ async def _prove(data: Path, log: str) -> None:
     file.write_text(FLOWS)
     shown: set[str] = set()
     for turn in range(KILLS):
-        manager, server = await test_kill._up(data, log)
-        try:
-            env = running.environment(url=server.url, token="t0ken")
-            deployed = await asyncio.to_thread(
-                running.command, "deploy", file, "--rate-limit", "100000", "--json", env=env
-            )
-            assert deployed.code == 0, deployed.err
-            url = deployed.json["flows"][0]["webhookUrl"]
-            done = asyncio.Event()
-            enough = (turn + 1) * 40
-            callers = [
-                asyncio.ensure_future(test_kill._load(url, shown, enough, done)) for _ in range(8)
-            ]
-            await done.wait()
-            server.process.send_signal(signal.SIGKILL)
-            await asyncio.gather(*callers)
-        finally:
-            await asyncio.to_thread(manager.__exit__, None, None, None)
-    acknowledged = {ids.from_global(ids.EXECUTION, one) for one in shown}
-    manager, server = await test_kill._up(data, log)
-    try:
+        await killing.kill_under_load(data, log, file, shown, (turn + 1) * 40)
+    async with killing.up(data, log) as server:
         await _nothing_runs(server.url, shown)
-    finally:
-        await asyncio.to_thread(manager.__exit__, None, None, None)
-    said = await _said(test_kill._url_of(data, log))
+    said = await killing.valid_events(killing.url_of(data, log))
+    acknowledged = {ids.from_global(ids.EXECUTION, one) for one in shown}
     _check(said, acknowledged)
 
 
@@ -149,10 +105,6 @@ async def test_kill_9_starts_each_invoked_flow_once_on_the_embedded_log(tmp_path
 async def test_kill_9_starts_each_invoked_flow_once_on_kafka(
     tmp_path: Path, kafka_bootstrap: str
 ) -> None:
-    broker = Broker(tmp_path / "kafka")
-    await asyncio.to_thread(broker.start)
-    try:
-        assert broker.bootstrap != kafka_bootstrap
-        await _prove(tmp_path / "data", f"kafka://{broker.bootstrap}")
-    finally:
-        await asyncio.to_thread(broker.close)
+    async with killing.own_broker(tmp_path / "kafka") as log:
+        assert kafka_bootstrap not in log
+        await _prove(tmp_path / "data", log)

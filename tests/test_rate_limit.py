@@ -27,7 +27,7 @@ TOKEN = "t0ken"
 LIMIT = 50
 ADMITTED = 130
 CALLERS = 16
-ENOUGH_S = 60.0
+ENOUGH_S = 90.0
 
 FLOW = """
 definitionVersion: 7

@@ -17,7 +17,7 @@ from schemas.errors import Bug
 from schemas.instants import Instant
 from schemas.topics import ADMISSIONS, DEFINITIONS, TRIGGERS
 
-PATIENCE_S = 30.0
+PATIENCE_S = 90.0
 
 
 @pytest.fixture(params=["sqlite", pytest.param("kafka", marks=pytest.mark.kafka)])

@@ -76,7 +76,7 @@ class Processors:
     _said: list[Appended] = field(default_factory=list)
 
     async def next_trigger(self) -> Trigger:
-        records = await self.log.read(TRIGGERS, 0, self.read, max_records=1, wait_s=10)
+        records = await self.log.read(TRIGGERS, 0, self.read, max_records=1, wait_s=30)
         self.read = records[0].offset + 1
         (event,) = codec.decode(records[0].value).events
         assert isinstance(event, events.WebhookReceived)

@@ -201,7 +201,6 @@ async def whole_api(tmp_path: Path) -> AsyncIterator[Served]:
     views.close()
 
 
-@pytest.mark.timeout(180)
 async def test_the_api_answers_whatever_its_own_description_allows(whole_api: Served) -> None:
     described = await whole_api.http.get("/api/v1/openapi.json", headers=ADMIN)
     schema = schemathesis.openapi.from_dict(described.json())

@@ -153,8 +153,9 @@ def test_a_repeat_that_waits_gets_the_result_of_the_first(env: Env, file: Path) 
     key = {"idempotency-key": "7d0c", "prismatic-synchronous": "true"}
     first = running.call(flow["webhookUrl"], **key)
     assert first.status_code == 200, first.text
-    deadline, again = servers.Deadline(10), running.call(flow["webhookUrl"], **key)
+    deadline, again = servers.Deadline(running.ANSWER_S), running.call(flow["webhookUrl"], **key)
     while again.status_code == 409 and not deadline.passed:
+        deadline.pause()
         again = running.call(flow["webhookUrl"], **key)
     assert (again.status_code, again.content) == (200, first.content)
     assert running.id_in(again) == running.id_in(first)
@@ -170,8 +171,9 @@ externalCustomerIdField: {type: reference, value: payload.results.headers.custom
     assert running.call(flow["webhookUrl"], customer="acme").status_code == 200
     answer = running.call(flow["webhookUrl"], customer="initech")
     assert (answer.status_code, answer.json()["reason"]) == (404, "unknown_customer")
-    deadline, found = servers.Deadline(10), list[Any]()
+    deadline, found = servers.Deadline(running.ANSWER_S), list[Any]()
     while not found and not deadline.passed:
+        deadline.pause()
         listed = ("refusals", "list", "--reason", "unknown_customer")
         found = running.command(*listed, "--json", env=env).json["refusals"]
     assert [(row["customer"], row["execution"]) for row in found] == [

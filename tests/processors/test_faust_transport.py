@@ -25,8 +25,8 @@ from schemas.instants import Instant
 pytestmark = pytest.mark.kafka
 
 PARTITIONS = 4
-PATIENCE_S = 30
-"""Half of the minute that partitions of a dead member stay orphaned with Faust's own settings."""
+PATIENCE_S = 50
+"""Less than the minute that partitions of a dead member stay orphaned with Faust's own settings."""
 
 Noted = TypeVar("Noted")
 Handler = Callable[[str, int, list[Record]], Awaitable[None]]

@@ -20,7 +20,7 @@ from schemas.instants import SECOND, Instant
 from schemas.topics import ADMISSIONS, EXECUTIONS, partition_of
 from tests.projections import story
 
-DEADLINE_S = 20.0
+DEADLINE_S = 90.0
 
 
 @pytest.fixture
