@@ -110,6 +110,10 @@ class Application:
             receive = _bounded(receive)
         await self._rest(scope, receive, send)
 
+    def end_waits(self) -> None:
+        """Answer all who wait for a flow by what is known now: the process is about to end."""
+        self._node.end()
+
     async def is_ready(self) -> bool:
         """Whether the replies are followed and the log answers."""
         if self._following is None or self._following.done():

@@ -75,6 +75,7 @@ class Node:
         self._numbers = itertools.count(1)
         self._waiting: dict[int, Ticket] = {}
         self._next = -1
+        self.has_ended = False
 
     @property
     def waiting(self) -> int:
@@ -91,8 +92,16 @@ class Node:
     def forget(self, ticket: Ticket) -> None:
         self._waiting.pop(ticket.request_no, None)
 
+    def end(self) -> None:
+        """Tell all who wait, and whoever comes yet, that time is up: the process ends."""
+        self.has_ended = True
+        for ticket in self._waiting.values():
+            ticket.expire()
+
     async def wait(self, ticket: Ticket, timeout_s: float, receive: Receive) -> Reply | None:
         """The reply, or None after `timeout_s`. Raises Disconnected once the caller has gone."""
+        if self.has_ended:
+            ticket.expire()
         timer = _Timer(ticket, timeout_s, self._watch_after_s, receive)
         try:
             return await ticket.reply

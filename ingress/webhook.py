@@ -227,7 +227,9 @@ class Webhooks:
         match reply:
             case None if call.synchronous:
                 shown = ids.to_global(ids.EXECUTION, execution_id)
-                message = f"Execution {shown} has not finished within {self._result_s:g} seconds."
+                ends = "before this server ended"
+                when = ends if self._node.has_ended else f"within {self._result_s:g} seconds"
+                message = f"Execution {shown} has not finished {when}."
                 content = {"error": message, "reason": "timeout", "executionId": shown}
                 return answers.of_json(504, content, execution_id=execution_id)
             case None:

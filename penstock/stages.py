@@ -31,12 +31,15 @@ from schemas.settings import Settings
 
 if TYPE_CHECKING:
     from ingress import repeats
+    from ingress.app import Application
     from ingress.signals import Find
     from processors.actions import World
     from projections.store import Views
 
 FINISH_S = 10
 """How long requests under way may take when the process is asked to end."""
+ANSWER_S = 1
+"""How much of it is left for the answers of those whose flows are still under way."""
 COMPACT_EVERY_S = 600
 SWITCH_INTERVAL_S = 0.002
 """How long a thread may keep the interpreter from the event loop, or the loop from the log's
@@ -221,7 +224,7 @@ class _Server(uvicorn.Server):
         self._ready()
 
 
-async def _serve(application: Any, listener: socket.socket, ready: Ready) -> None:
+async def _serve(application: "Application", listener: socket.socket, ready: Ready) -> None:
     from ingress import protocol
 
     config = uvicorn.Config(
@@ -242,7 +245,12 @@ async def _serve(application: Any, listener: socket.socket, ready: Ready) -> Non
         await asyncio.shield(serving)
     finally:
         server.should_exit = True
-        await serving
+        last = asyncio.get_running_loop().call_later(FINISH_S - ANSWER_S, application.end_waits)
+        try:
+            await serving
+        finally:
+            last.cancel()
+            application.end_waits()
 
 
 def worker(parts: Parts) -> Stage:

@@ -61,3 +61,17 @@ async def test_who_has_a_reply_is_not_watched(log: SqliteLog) -> None:
     assert await node.wait(served, 30.0, gone) is None
     with pytest.raises(Disconnected):
         await node.wait(left, 30.0, gone)
+
+
+async def test_who_waits_when_the_node_ends_or_comes_yet_hears_that_time_is_up(
+    log: SqliteLog,
+) -> None:
+    node = Node(log)
+    early = node.expect(for_result=True)
+    waiting = asyncio.create_task(node.wait(early, 30.0, silent))
+    await asyncio.sleep(0)
+    node.end()
+    assert await waiting is None
+    assert await node.wait(node.expect(for_result=False), 30.0, silent) is None
+    early.wait_on()
+    assert await node.wait(early, 30.0, silent) is None

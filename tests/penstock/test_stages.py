@@ -1,12 +1,15 @@
 """Stages: they begin together, end in order, and none outlives another's failure."""
 
 import asyncio
+from pathlib import Path
 
+import httpx
 import pytest
 
-from penstock import stages
+from penstock import stages, startup
 from penstock.stages import Ready, Stage, StageFailed
 from schemas.errors import Bug, Unusable
+from tests.ingress.serving import SYNC, served
 
 
 class Told:
@@ -84,3 +87,24 @@ async def test_nothing_is_announced_before_every_stage_is_ready() -> None:
     main.cancel()
     with pytest.raises(asyncio.CancelledError):
         await main
+
+
+async def test_who_still_waits_when_the_server_ends_is_told_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stages, "FINISH_S", stages.ANSWER_S)
+    answering = asyncio.Event()
+    with startup.listening("127.0.0.1", 0) as listener:
+        async with served(tmp_path) as ingress, httpx.AsyncClient() as http:
+            serving = asyncio.create_task(stages._serve(ingress.app, listener, answering.set))
+            await answering.wait()
+            path = httpx.URL(await ingress.url()).path
+            url = f"{startup.address_of('127.0.0.1', listener)}{path}"
+            call = asyncio.create_task(http.post(url, headers=SYNC, timeout=30))
+            await ingress.processors.next_trigger()
+            serving.cancel()
+            answer = await call
+            with pytest.raises(asyncio.CancelledError):
+                await serving
+    assert (answer.status_code, answer.json()["reason"]) == (504, "timeout")
+    assert "before this server ended" in answer.json()["error"]
