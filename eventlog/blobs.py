@@ -9,7 +9,7 @@ import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import obstore
 from obstore.exceptions import BaseError
@@ -17,6 +17,9 @@ from obstore.store import LocalStore, ObjectStore, S3Store
 
 from eventlog import folders
 from schemas.errors import Bug, PenstockError, Retryable, Unusable
+
+if TYPE_CHECKING:
+    from obstore import GetOptions
 
 CHUNK_BYTES = 256 * 1024
 PART_BYTES = 5 * 1024 * 1024
@@ -100,11 +103,23 @@ class Blobs:
         with _wrapped(key, "read"):
             return bytes(await obstore.get_range_async(self._store, key, start=start, end=end))
 
-    async def stream(self, key: str, chunk_bytes: int = CHUNK_BYTES) -> AsyncIterator[bytes]:
-        """The blob in chunks of about `chunk_bytes`. Raises BlobMissing and BlobsUnavailable."""
+    def part_in_thread(self, key: str, start: int, end: int) -> bytes:
+        """As `part`, for a thread, which waits for it."""
         _check(key)
         with _wrapped(key, "read"):
-            found = await obstore.get_async(self._store, key)
+            return bytes(obstore.get_range(self._store, key, start=start, end=end))
+
+    async def stream(
+        self, key: str, chunk_bytes: int = CHUNK_BYTES, *, within: tuple[int, int] | None = None
+    ) -> AsyncIterator[bytes]:
+        """The blob, or what is `within` (start, end), in chunks of about `chunk_bytes`.
+
+        Raises BlobMissing and BlobsUnavailable.
+        """
+        _check(key)
+        options: GetOptions = {"range": within} if within is not None else {}
+        with _wrapped(key, "read"):
+            found = await obstore.get_async(self._store, key, options=options)
             chunks = found.stream(min_chunk_size=chunk_bytes)
         while True:
             with _wrapped(key, "read"):
