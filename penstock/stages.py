@@ -162,6 +162,7 @@ def ingress(parts: Parts, views: "Views", listener: socket.socket) -> Stage:
                 token=startup.token_of(parts.settings),
                 public_url=parts.settings.public_url,
                 max_body_bytes=parts.settings.max_body_bytes,
+                max_text_bytes=parts.settings.max_loaded_bytes,
                 result_ttl_s=parts.settings.result_ttl_s,
                 known=registry.known(),
                 check=literal_inputs.checks(registry.find),
@@ -263,6 +264,8 @@ def worker(parts: Parts) -> Stage:
             code_timeout_s=parts.settings.code_timeout_s,
             allow_private=parts.settings.allow_private_networks,
             python_program=startup.PYTHON_PROGRAM,
+            max_loaded_bytes=parts.settings.max_loaded_bytes,
+            max_download_bytes=parts.settings.max_download_bytes,
         ) as world:
             await _host(parts, world, ready)
 

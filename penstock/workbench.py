@@ -23,7 +23,7 @@ from processors.actions import (
     SharedState,
     StepError,
 )
-from processors.asked import Effect, Pause, Perform, Performed, Wait
+from processors.asked import Effect, Load, Loaded, Pause, Perform, Performed, Wait
 from processors.components import persist_data
 from processors.flow_frames import ActionStep, Exchange, Heard, Signalled, StepEnded, Suspend
 from processors.interpreter import Run
@@ -194,7 +194,7 @@ class Bench:
         else:
             held[change.key] = change.value
 
-    def _done(self, one: Run, effect: Effect) -> Performed | Heard | None:
+    def _done(self, one: Run, effect: Effect) -> Performed | Loaded | Heard | None:
         match effect:
             case Perform():
                 return self._perform(effect)
@@ -202,6 +202,8 @@ class Bench:
                 self.now = Instant(self.now + int(delay_s * SECOND))
             case Pause():
                 pass
+            case Load():
+                return Loaded({}, "a value that is in a blob store is not here in a test")
             case Exchange():
                 assert self.process is not None
                 signal = None if effect.send or effect.performs else self._signal(one)

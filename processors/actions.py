@@ -24,11 +24,13 @@ from schemas import ids
 from schemas.construction import made_quickly
 from schemas.events import Occasion, Request, Scope
 from schemas.instants import Instant
+from schemas.settings import MAX_DOWNLOAD_BYTES, MAX_LOADED_BYTES
 from schemas.values import Value
 
 if TYPE_CHECKING:
     import httpx
 
+    from eventlog.blobs import Blobs
     from processors.python_processes import PythonProcesses
 
 
@@ -83,6 +85,9 @@ class Input:
     """One input of an action. `default` applies where the step gives nothing or an empty text.
 
     With `keeps_null` a null that the step gives is one; else it counts as nothing.
+
+    Bytes that are in the blob store (schemas.stored) are loaded before `perform` sees them, unless
+    the input `passes_stored`: then they come as they are, within any value.
     """
 
     key: str
@@ -93,6 +98,7 @@ class Input:
     keeps_null: bool = False
     description: str = ""
     example: str = ""
+    passes_stored: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,13 +254,17 @@ class World:
     """What THREAD and ASYNC actions may touch; `http` is guarded against private networks.
 
     `shared_state` acts on the values that all instances of the context's integration share;
-    `shared_state_of_thread` is the same for a thread, which waits for it.
+    `shared_state_of_thread` is the same for a thread, which waits for it. Where there are `blobs`,
+    large binary results may be kept there: up to `max_download_bytes`, of which a step that needs
+    the bytes themselves has up to `max_loaded_bytes` loaded for each value.
     """
 
     http: "httpx.AsyncClient"
     code_timeout_s: float = 10.0
     code_memory_bytes: int = 64 * 1024 * 1024
-    max_response_bytes: int = 100 * 1024 * 1024
+    max_loaded_bytes: int = MAX_LOADED_BYTES
+    max_download_bytes: int = MAX_DOWNLOAD_BYTES
+    blobs: "Blobs | None" = None
     shared_state: SharedState | None = None
     shared_state_of_thread: "Callable[[Context, str, Mapping[str, Value]], Value] | None" = None
     python: "PythonProcesses | None" = None

@@ -1,14 +1,16 @@
 """Asked: what a Run asks for next, and what that came to. Pure; the host does it.
 
-An action to perform, time to pass, others to run or to end; of a run in Python also an Exchange
-with its process, and of one that waits for long to Suspend it (processors.flow_frames).
+An action to perform, bytes to load, time to pass, others to run or to end; of a run in Python also
+an Exchange with its process, and of one that waits for long to Suspend it (processors.flow_frames).
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from processors.actions import Action, Context, Outcome
 from processors.flow_frames import Exchange, Suspend
 from schemas.instants import Instant
+from schemas.stored import Stored
 from schemas.values import Value
 
 
@@ -19,6 +21,13 @@ class Perform:
     action: Action
     inputs: dict[str, Value]
     context: Context
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Load what is in the blob store; answer with a Loaded."""
+
+    wanted: Sequence[Stored]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +53,7 @@ class Gather:
     unstarted: bool = False
 
 
-Effect = Perform | Wait | Pause | Gather | Exchange | Suspend
+Effect = Perform | Load | Wait | Pause | Gather | Exchange | Suspend
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +64,11 @@ class Performed:
     error: str
     started_at: Instant
     ended_at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The bytes that were asked for, or why they cannot be had."""
+
+    found: Mapping[Stored, bytes]
+    error: str = ""

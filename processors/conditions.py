@@ -5,6 +5,9 @@ those of the platform (platform-behaviour, 6.3), that is JavaScript's, with thre
 only turn a failure or a rounding into an answer: a text such as `12345`, which reads as a number,
 still counts as text for the operators on texts; integers compare exactly, also above 2^53; and
 null stands for undefined, because a reference to nothing resolves to null.
+
+Of bytes in the blob store it is known that they are there; an operator that needs them themselves
+raises NotLoaded.
 """
 
 import math
@@ -17,7 +20,8 @@ import orjson
 from processors.actions import StepError
 from processors.cleaning import FALSE_WORDS, TRUE_WORDS
 from schemas.definitions import Pair
-from schemas.values import Value, shown
+from schemas.stored import Stored
+from schemas.values import NotLoaded, Value, shown
 
 _SHOWN = 100
 _NUMERAL = re.compile(r"[+-]?(\d+\.?\d*([eE][+-]?\d+)?|\.\d+([eE][+-]?\d+)?|Infinity)")
@@ -55,6 +59,8 @@ def _compare(name: str, operands: Sequence[Value]) -> bool:
     left, right = (*map(_bare, operands[:2]), None, None)[:2]
     try:
         return operator(left, right)
+    except NotLoaded:
+        raise
     except (TypeError, ValueError, OverflowError) as error:
         operands_shown = f"{_shown(left)} {name} {_shown(right)}"
         message = f"Incompatible comparison arguments: {operands_shown}: {error}"
@@ -86,7 +92,7 @@ def _type(value: Value) -> str:
         return "number"
     if isinstance(value, list | tuple):
         return "array"
-    kinds = ((str, "string"), (dict, "object"), (bytes | bytearray, "buffer"))
+    kinds = ((str, "string"), (dict, "object"), (bytes | bytearray | Stored, "buffer"))
     return next((kind for cls, kind in kinds if isinstance(value, cls)), "null")
 
 
@@ -97,6 +103,8 @@ def _primitive(value: Value) -> Value:
         return ",".join("" if inner is None else _text(inner) for inner in value)
     if kind == "object":
         return "[object Object]"
+    if isinstance(value, Stored):
+        raise NotLoaded(value)
     return bytes(value).decode(errors="replace") if kind == "buffer" else value
 
 
@@ -136,7 +144,12 @@ def _strictly_equal(left: Value, right: Value) -> bool:
 
 
 def _same(left: Value, right: Value) -> bool:
-    return _type(left) == _type(right) and bool(left == right)
+    if _type(left) != _type(right):
+        return False
+    for one in (left, right):
+        if isinstance(one, Stored) and left != right:
+            raise NotLoaded(one)
+    return bool(left == right)
 
 
 def _loosely_equal(left: Value, right: Value) -> bool:

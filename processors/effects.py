@@ -11,13 +11,15 @@ from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
+from processors import loading
 from processors.actions import Outcome, Runs, StepError, World
-from processors.asked import Perform, Performed
+from processors.asked import Load, Loaded, Perform, Performed
 from processors.private_networks import guarded_client
 from processors.python_processes import PythonProcesses
 from schemas.errors import Retryable
 from schemas.instants import MILLISECOND, Instant
 from schemas.secrets import hide
+from schemas.settings import MAX_DOWNLOAD_BYTES, MAX_LOADED_BYTES
 from schemas.values import NotSerializable, to_json
 
 CODE_THREADS = 8
@@ -28,13 +30,24 @@ _threads = ThreadPoolExecutor(CODE_THREADS, thread_name_prefix="code")
 
 @asynccontextmanager
 async def world(
-    *, code_timeout_s: float, allow_private: bool, python_program: str = ""
+    *,
+    code_timeout_s: float,
+    allow_private: bool,
+    python_program: str = "",
+    max_loaded_bytes: int = MAX_LOADED_BYTES,
+    max_download_bytes: int = MAX_DOWNLOAD_BYTES,
 ) -> AsyncIterator[World]:
     """What actions may touch, released at the end. Without a program there is no Python."""
     python = PythonProcesses(python_program) if python_program else None
     try:
         async with guarded_client(allow_private=allow_private) as http:
-            yield World(http=http, code_timeout_s=code_timeout_s, python=python)
+            yield World(
+                http=http,
+                code_timeout_s=code_timeout_s,
+                python=python,
+                max_loaded_bytes=max_loaded_bytes,
+                max_download_bytes=max_download_bytes,
+            )
     finally:
         if python is not None:
             await python.close()
@@ -59,6 +72,14 @@ async def perform(asked: Perform, world: World) -> Performed:
         _logger.exception("action %s/%s broke", asked.action.component, asked.action.key)
         return _failed(asked, f"{type(error).__name__}: {error}", started_at)
     return Performed(outcome, "", started_at, clock())
+
+
+async def load(asked: Load, world: World) -> Loaded:
+    """What is in the blob store, one after another. Raises BlobsUnavailable."""
+    try:
+        return Loaded({one: await loading.load(one, world) for one in asked.wanted})
+    except StepError as error:
+        return Loaded({}, str(error))
 
 
 async def _run(asked: Perform, world: World) -> Outcome:

@@ -24,7 +24,7 @@ from processors import (
     suspensions,
 )
 from processors.actions import World
-from processors.asked import Effect, Gather, Perform, Performed, Wait
+from processors.asked import Effect, Gather, Load, Loaded, Perform, Performed, Wait
 from processors.flow_frames import Exchange, Heard, Suspend
 from processors.interpreter import MAX_PAST, Run
 from processors.journal import Journal
@@ -322,11 +322,12 @@ class Driver:
 
     async def _performed(
         self, journal: Journal, run: Run, effect: Effect, session: Session | None
-    ) -> Performed | Heard | None:
+    ) -> Performed | Loaded | Heard | None:
         """Raises _Canceled where a later run of the schedule has taken over meanwhile."""
         if run.admitted.schedule_id is None:
             return await self._perform(effect, session)
         execution_id = run.admitted.execution_id
+        performing: asyncio.Future[Performed | Loaded | Heard | None]
         performing = asyncio.ensure_future(self._perform(effect, session))
         journal.performing[execution_id] = performing
         try:
@@ -338,7 +339,9 @@ class Driver:
         finally:
             del journal.performing[execution_id]
 
-    async def _perform(self, effect: Effect, session: Session | None) -> Performed | Heard | None:
+    async def _perform(
+        self, effect: Effect, session: Session | None
+    ) -> Performed | Loaded | Heard | None:
         if isinstance(effect, Exchange):
             assert session is not None
             return await session.exchange(effect)
@@ -346,6 +349,8 @@ class Driver:
             return await _waited(effect, session)
         if isinstance(effect, Perform):
             return await effects.perform(effect, self._world)
+        if isinstance(effect, Load):
+            return await effects.load(effect, self._world)
         await asyncio.sleep(effect.delay_s if isinstance(effect, Wait) else 0)
         return None
 

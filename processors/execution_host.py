@@ -67,6 +67,7 @@ class ExecutionHost:
         self._shared = SharedState(log, self._journals, persist_data.perform_shared)
         shared = replace(
             world,
+            blobs=blobs,
             shared_state=self._shared.ask,
             shared_state_of_thread=self._shared.asker_for_threads(world.code_timeout_s),
         )

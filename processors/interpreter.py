@@ -37,7 +37,7 @@ from processors.actions import (
     Runs,
     StepError,
 )
-from processors.asked import Effect, Gather, Pause, Perform, Performed, Wait
+from processors.asked import Effect, Gather, Load, Loaded, Pause, Perform, Performed, Wait
 from processors.cleaning import clean
 from processors.flow_frames import Heard, Suspend
 from processors.preprocess import Preprocessing
@@ -49,11 +49,12 @@ from schemas import events
 from schemas import inputs as step_inputs
 from schemas.definitions import Flow, Step
 from schemas.errors import Bug
-from schemas.events import ResultType, Scope
+from schemas.events import BodyEncoding, ResultType, Scope
 from schemas.ids import ExecutionId
 from schemas.instants import SECOND, Instant
 from schemas.secrets import hide
-from schemas.values import NotSerializable, Value, dump, from_json, to_json
+from schemas.stored import Stored, found_in, replaced
+from schemas.values import NotLoaded, NotSerializable, Value, from_json, pieces, to_json
 
 EVENTS_BETWEEN_PAUSES = 200
 MAX_LOG_CHARACTERS = 4096
@@ -143,13 +144,15 @@ class Run:
     _polling: Mapping[str, Value] | None = None
     _has_no_news: bool = False
     _last: Outcome = field(default_factory=Outcome)
+    _holds_bytes: bool = False
+    """Whether any result so far has bytes in it, which may be in the blob store."""
     _since_pause: int = 0
     _since_gathering: int = 0
     _prefix: str = ""
     """Before the names of steps, while a preprocess flow runs."""
     _walk: Generator[Effect, Any, None] | None = None
 
-    def advance(self, performed: Performed | Heard | None, now: Instant) -> Effect | None:
+    def advance(self, performed: Performed | Loaded | Heard | None, now: Instant) -> Effect | None:
         """Go on until the next effect, which is returned; None when the flow has ended."""
         self.now = now
         try:
@@ -377,7 +380,7 @@ class Run:
         known = self.recorded.get((self._name(step), loop_path))
         action = self.find(step.component, step.action)
         if known is not None and known.succeeded is not None:
-            outcome = self._repeat(step, loop_path, action, known.succeeded)
+            outcome = yield from self._repeat(step, loop_path, action, known.succeeded)
             self._answer(step, loop_path, action, outcome.answer, None)
             return outcome
         if known is not None and known.failed is not None:
@@ -512,9 +515,9 @@ class Run:
             return Performed(Outcome(result=dict(self.payload)), "", self.now, self.now)
         context = self._context(step, loop_path, attempt)
         try:
-            cleaned = self._inputs(step, action)
             if action.runs is Runs.INLINE:
-                return self._inline(action, cleaned, context)
+                return (yield from self._inline(step, action, context))
+            cleaned = yield from self._inputs(step, action, {})
         except StepError as error:
             return self._error(str(error))
         except Exception as error:  # noqa: BLE001  # a component's bug fails its own step only
@@ -553,8 +556,10 @@ class Run:
         if action is not None and action.trigger.answers:
             self.answer = trigger_results.answered(self.admitted, answer, error)
 
-    def _inline(self, action: Action, cleaned: dict[str, Value], context: Context) -> Performed:
-        outcome: Outcome = action.perform(cleaned, context)
+    def _inline(
+        self, step: Step, action: Action, context: Context
+    ) -> Generator[Effect, Any, Performed]:
+        outcome = yield from self._outcome(step, action, context)
         if action.is_trigger:
             trigger_results.checked(outcome, action, self.flow.steps[0])
         if outcome.iterations is not None and len(outcome.iterations) > MAX_ITERATIONS:
@@ -563,13 +568,58 @@ class Run:
             )
         return Performed(outcome, "", self.now, self.now)
 
-    def _inputs(self, step: Step, action: Action) -> dict[str, Value]:
-        resolved = {
-            name: step_inputs.resolve(given, self._results, self.config)
-            for name, given in step.inputs.items()
-        }
+    def _outcome(
+        self, step: Step, action: Action, context: Context
+    ) -> Generator[Effect, Any, Outcome]:
+        """What a pure action comes to; it may find that it needs bytes that are not loaded."""
+        found: dict[Stored, bytes] = {}
+        while True:
+            cleaned = yield from self._inputs(step, action, found)
+            try:
+                outcome: Outcome = action.perform(cleaned, context)
+                return outcome
+            except NotLoaded as missing:
+                yield from self._load(step, [missing.needed], found)
+
+    def _inputs(
+        self, step: Step, action: Action, found: dict[Stored, bytes]
+    ) -> Generator[Effect, Any, dict[str, Value]]:
+        """The inputs, with what has been loaded in `found`, and what the action needs besides."""
+        resolved = self._resolved(step, action, found)
+        while not isinstance(resolved, dict):
+            yield from self._load(step, resolved, found)
+            resolved = self._resolved(step, action, found)
         self._given = recorded(step.inputs, resolved, self.secrets, action.secret_inputs)
         return clean(action, resolved)
+
+    def _resolved(
+        self, step: Step, action: Action, found: Mapping[Stored, bytes]
+    ) -> dict[str, Value] | list[Stored]:
+        """The values of the inputs; or what has to be loaded before they can be had."""
+        results = replaced(self._results, found) if found else self._results
+        try:
+            resolved = {
+                name: step_inputs.resolve(given, results, self.config)
+                for name, given in step.inputs.items()
+            }
+        except NotLoaded as missing:
+            return [missing.needed]
+        if not self._holds_bytes and self.admitted.request.encoding != BodyEncoding.BLOB:
+            return resolved
+        passed = {declared.key for declared in action.inputs if declared.passes_stored}
+        needed = found_in([value for key, value in resolved.items() if key not in passed])
+        return needed or resolved
+
+    def _load(
+        self, step: Step, needed: Sequence[Stored], found: dict[Stored, bytes]
+    ) -> Generator[Effect, Any, None]:
+        """Load what a step needs into `found`. Raises StepError."""
+        if not found.keys().isdisjoint(needed):
+            raise Bug(f"step {step.name!r} does not take what has been loaded for it")
+        told: Loaded = yield Load(needed)
+        if told.error:
+            raise StepError(f"step {step.name!r}: {told.error}")
+        found |= told.found
 
     def _repeat(
         self,
@@ -577,13 +627,12 @@ class Run:
         loop_path: str,
         action: Action | None,
         succeeded: events.StepSucceeded,
-    ) -> Outcome:
+    ) -> Generator[Effect, Any, Outcome]:
         steering = Outcome()
         if action is not None and action.runs is Runs.INLINE and not step.is_trigger:
             try:
-                steering = action.perform(
-                    self._inputs(step, action), self._context(step, loop_path, succeeded.attempt)
-                )
+                context = self._context(step, loop_path, succeeded.attempt)
+                steering = yield from self._outcome(step, action, context)
             except StepError:
                 steering = Outcome()
         self._answer_from(succeeded, step)
@@ -608,6 +657,7 @@ class Run:
 
     def _answer_from(self, succeeded: events.StepSucceeded, step: Step) -> None:
         said = from_json(succeeded.result, succeeded.tagged)
+        self._holds_bytes |= succeeded.tagged
         result = hidden_keys.shown(said, self.payload)
         self._results[step.key] = {"results": result}
         content_type, headers = responses.answer_of(succeeded)
@@ -647,6 +697,7 @@ class Run:
             result, tagged = to_json(hidden_keys.hidden(shown, self.payload))
         except NotSerializable as error:
             raise FlowFailed(self._name(step), f"step {step.name!r} returned {error}") from error
+        self._holds_bytes |= tagged
         keep = trigger_results.kept if step.is_trigger else responses.kept_answer
         timed = performed is not None and performed.started_at != performed.ended_at
         self._say(
@@ -773,7 +824,7 @@ def _is_measured_at(count: int) -> bool:
 
 def _size_bytes(results: Sequence[Value]) -> int:
     try:
-        return len(dump(results))
+        return sum(len(piece) for piece in pieces(results) if isinstance(piece, bytes))
     except NotSerializable:
         return 0  # what cannot be written at all fails where it is written
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from processors import execution, suspensions
 from processors.actions import Change
-from processors.asked import Performed
+from processors.asked import Loaded, Performed
 from processors.flow_frames import Heard
 from processors.python.sessions import Session
 from processors.shared_state_host import Gaps
@@ -36,7 +36,7 @@ class Journal:
     """The sessions of Python flows that are in memory."""
     suspending: dict[ExecutionId, "asyncio.Future[int]"] = field(default_factory=dict)
     """What will tell where those executions are carried whose record is under way."""
-    performing: dict[ExecutionId, "asyncio.Future[Performed | Heard | None]"] = field(
+    performing: dict[ExecutionId, "asyncio.Future[Performed | Loaded | Heard | None]"] = field(
         default_factory=dict
     )
     """What is done now for runs of schedules: these may be canceled."""

@@ -7,6 +7,8 @@ from pathlib import Path
 from schemas.errors import Unusable
 
 PREFIX = "PENSTOCK_"
+MAX_LOADED_BYTES = 100 * 1024 * 1024
+MAX_DOWNLOAD_BYTES = 1024 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,6 +18,10 @@ class Settings:
     `log` is `sqlite:///PATH` or `kafka://HOST:PORT[,HOST:PORT…][/NAME]`, where NAME stands before
     all topics; `views` a SQLAlchemy URL; `blobs` a folder or `s3://BUCKET/PREFIX`. Empty means: in
     the folder `data`. Secrets stay out of repr.
+
+    `max_loaded_bytes` is for what has to be in memory whole: a text or JSON, received or fetched,
+    and each value that is in the blob store and of which a step needs the bytes.
+    `max_download_bytes` is for a binary answer that an HTTP step keeps in the blob store.
     """
 
     data: str = "data"
@@ -26,6 +32,8 @@ class Settings:
     token: str = field(default="", repr=False)
     master_key: str = field(default="", repr=False)
     max_body_bytes: int = 100 * 1024 * 1024
+    max_loaded_bytes: int = MAX_LOADED_BYTES
+    max_download_bytes: int = MAX_DOWNLOAD_BYTES
     result_ttl_s: int = 86_400
     code_timeout_s: float = 10.0
     allow_private_networks: bool = False

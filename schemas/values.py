@@ -85,7 +85,7 @@ def pieces(value: Value) -> list[Piece]:
     return known
 
 
-def shown(value: Value) -> Any:
+def described(value: Value) -> Any:
     """`value` as views have it: of bytes in the blob store, where they are and how many."""
 
     def default(inner: Any) -> Any:

@@ -17,6 +17,7 @@ from typing import Any
 
 import orjson
 
+from processors import loading
 from processors.actions import (
     Action,
     Change,
@@ -34,10 +35,15 @@ from processors.components.code_processes import Limits, Serve
 from processors.components.code_sandbox import FIRST_LIBRARY_LINE
 from processors.components.redaction import without_secrets
 from schemas.definitions import Pair
+from schemas.errors import Retryable
 from schemas.events import Scope
+from schemas.stored import Stored
 from schemas.values import Value, dump, to_text
 
 MAX_RESULT_BYTES = 50 * 1024 * 1024
+MAX_GIVEN_BYTES = 8 * 1024 * 1024
+"""Of each value in the blob store: as base64, as text and as bytes it has to fit in the sandbox."""
+
 _MAX_MESSAGE_CHARS = 2_000
 _EXPORT_DEFAULT = re.compile(r"^[ \t]*export[ \t]+default[ \t]+", re.MULTILINE)
 _UNSHOWN = "(a value that cannot be shown) was thrown"
@@ -124,7 +130,7 @@ def called(
     )
     script = _as_script(code).encode(errors="replace")
     try:
-        given = _given(known, argument, context, may_fetch=serve is not None)
+        given = _given(known, argument, context, world, may_fetch=serve is not None)
         more = (serve,) if serve is not None else ()
         answer = code_processes.POOL.run(script, given, limits, *more)
     except code_processes.Ended as ended:
@@ -173,7 +179,12 @@ def context_of(context: Context) -> dict[str, Value]:
 
 
 def _given(
-    known: Mapping[str, Value], argument: Mapping[str, Any], context: Context, *, may_fetch: bool
+    known: Mapping[str, Value],
+    argument: Mapping[str, Any],
+    context: Context,
+    world: World,
+    *,
+    may_fetch: bool,
 ) -> bytes:
     said = {
         "context": dict(known),
@@ -182,10 +193,25 @@ def _given(
         "seed": context.idempotency_key,
         "fetch": may_fetch,
     }
+
+    def default(value: object) -> Value:
+        return _of_stored(value, world) if isinstance(value, Stored) else _as_buffer(value)
+
     try:
-        return orjson.dumps(said, default=_as_buffer, option=orjson.OPT_NON_STR_KEYS)
+        return orjson.dumps(said, default=default, option=orjson.OPT_NON_STR_KEYS)
     except TypeError as error:
+        if isinstance(error.__cause__, StepError | Retryable):
+            raise error.__cause__ from None
         raise StepError(f"The results of earlier steps cannot be given to code: {error}") from error
+
+
+def _of_stored(stored: Stored, world: World) -> Value:
+    """A Buffer; of what is too large for the sandbox something that says so once it is read."""
+    if stored.size <= MAX_GIVEN_BYTES:
+        return _as_buffer(loading.load_in_thread(stored, world))
+    message = f"a value of {stored.size} bytes is in the blob store"
+    limit = f"code is given values of {MAX_GIVEN_BYTES} bytes from there at most"
+    return {"type": "Buffer", "tooLarge": f"{message}; {limit}"}
 
 
 def _as_buffer(value: object) -> Value:

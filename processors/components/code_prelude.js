@@ -140,9 +140,15 @@
     throw new Error(`require(${stringify(name)}): code steps have ${known}, and no other modules`);
   };
 
+  const unread = (message) => {
+    const fail = () => { throw new Error(message); };
+    return new Proxy({}, { get: fail, has: fail, ownKeys: fail, getOwnPropertyDescriptor: fail });
+  };
+
   const start = (code, input) => {
     const revive = (key, value) => {
       if (!value || value.type !== 'Buffer') return value;
+      if (typeof value.tooLarge === 'string') return unread(value.tooLarge);
       if (typeof value.base64 === 'string' && value.base64.length % 4 === 0) return load().decoded(value.base64);
       return isArray(value.data) ? load().Buffer.from(value.data) : value;
     };

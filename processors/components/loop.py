@@ -60,6 +60,7 @@ ACTIONS = (
                 key="items",
                 label="Items",
                 kind=Kind.ITEMS,
+                passes_stored=True,
                 description="A list; or an object, whose items are `{key, value}`.",
                 example="[1, 2, 3]",
             ),

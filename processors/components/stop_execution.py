@@ -72,6 +72,7 @@ ACTIONS = (
                 key="jsonBody",
                 label="Response Body",
                 kind=Kind.ANY,
+                passes_stored=True,
                 description="What a synchronous caller gets; null where nothing is given.",
                 example='{"error": "no such order"}',
             ),

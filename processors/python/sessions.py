@@ -8,6 +8,7 @@ execution is in memory.
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from processors import effects
@@ -33,7 +34,8 @@ class Session:
     """One execution's process, actions under way, and what has come from either."""
 
     def __init__(self, world: World) -> None:
-        self._world = world
+        # What the process of a flow is given has to be there whole.
+        self._world = replace(world, blobs=None)
         self._key = ""
         self._told: dict[str, Any] = {}
         self._job: Job | None = None
