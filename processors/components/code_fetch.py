@@ -14,6 +14,7 @@ import httpx
 
 from processors.actions import Context, StepError, World
 from processors.components import http_exchange
+from processors.components.http_bodies import Bound
 from processors.components.http_exchange import Call, Retries
 from processors.components.redaction import without_secrets
 from schemas import ids
@@ -40,6 +41,7 @@ async def _answer(
     try:
         call = _call(request, key, context)
         answer = await http_exchange.carry_out(call, world.http)
+        assert isinstance(answer.body, bytes), "without blobs nothing is stored"
     except (http_exchange.Failed, StepError, *http_exchange.ERRORS) as error:
         return {"error": without_secrets(str(error), context.secrets)}
     return {
@@ -71,7 +73,7 @@ def _call(request: dict[str, Any], key: str, context: Context) -> Call:
         content=None if request["body"] is None else base64.b64decode(request["body"]),
         timeout_s=TIMEOUT_S,
         verify=True,
-        max_bytes=MAX_ANSWER_BYTES,
+        bound=Bound(max_bytes=MAX_ANSWER_BYTES),
         retries=Retries(),
         credentials=frozenset(),
         secrets=context.secrets,

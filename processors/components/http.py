@@ -5,7 +5,8 @@ and log lines name the URL without user info and query, and no value that is kno
 """
 
 import base64
-from collections.abc import Iterable, Mapping
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -13,7 +14,8 @@ from urllib.parse import quote, urlencode
 import httpx
 import orjson
 
-from processors import cleaning
+from eventlog import contents
+from processors import cleaning, loading
 from processors.actions import (
     Action,
     Context,
@@ -24,21 +26,32 @@ from processors.actions import (
     World,
 )
 from processors.components import http_exchange, http_form, http_inputs
+from processors.components.http_bodies import Bound
 from processors.components.http_exchange import Answer, Call, Retries
 from processors.components.redaction import without_secrets
 from schemas.definitions import Pair
-from schemas.values import NotSerializable, Value, dump
+from schemas.settings import PREFIX
+from schemas.stored import Piece, Stored, size_of
+from schemas.values import NotLoaded, NotSerializable, Value, dump, pieces
 
 _JSON = "application/json"
 _FORM = "application/x-www-form-urlencoded"
 _BINARY = "application/octet-stream"
 _BOM = b"\xef\xbb\xbf"
 
+Content = bytes | tuple[Piece, ...] | None
+
 
 async def _perform(
-    method: str, inputs: Mapping[str, Any], context: Context, world: World
+    method: str,
+    inputs: Mapping[str, Any],
+    context: Context,
+    world: World,
+    content: tuple[Content, str] | None = None,
 ) -> Outcome:
-    call = _call(method, inputs, context, world)
+    """Without `content` the input `data`, if there is one, is what is sent."""
+    given = _content(inputs.get("data")) if content is None else content
+    call = _call(method, inputs, given, context, world)
     try:
         answer = await http_exchange.carry_out(call, world.http)
     except http_exchange.Failed as failed:
@@ -52,29 +65,31 @@ async def _perform(
 
 
 def _parsed(answer: Answer, response_type: str) -> Value:
+    body = answer.body
     if response_type == "binary":
-        return {"data": answer.body, "contentType": answer.content_type or _BINARY}
+        return {"data": body, "contentType": answer.content_type or _BINARY}
+    assert isinstance(body, bytes), "only binary answers are kept in the blob store"
     if response_type == "json":
-        return _json_or_text(answer)
-    return _text(answer)
+        return _json_or_text(body, answer)
+    return _text(body, answer)
 
 
-def _json_or_text(answer: Answer) -> Value:
+def _json_or_text(body: bytes, answer: Answer) -> Value:
     try:
-        value = orjson.loads(answer.body.removeprefix(_BOM))
+        value = orjson.loads(body.removeprefix(_BOM))
         orjson.dumps([[[[[[[[value]]]]]]]])  # what is nested too deep for the log stays text
     except (orjson.JSONDecodeError, TypeError):
-        return _text(answer)
+        return _text(body, answer)
     return value
 
 
-def _text(answer: Answer) -> str:
+def _text(body: bytes, answer: Answer) -> str:
     _, _, charset = answer.content_type.lower().partition("charset=")
     name = charset.split(";")[0].strip("\"' ") or "utf-8"
     try:
-        return answer.body.decode(name, errors="replace")
+        return body.decode(name, errors="replace")
     except (LookupError, ValueError):
-        return answer.body.decode(errors="replace")
+        return body.decode(errors="replace")
 
 
 def _full(answer: Answer, data: Value) -> Value:
@@ -87,14 +102,22 @@ def _full(answer: Answer, data: Value) -> Value:
 
 
 def _debug_lines(call: Call, answer: Answer) -> tuple[LogLine, ...]:
-    sent, received = len(call.content or b""), len(answer.body)
+    content = call.content
+    sent = contents.total(content if isinstance(content, tuple) else (content or b"",))
+    received = size_of(answer.body)
     message = f"{call}: {sent} bytes sent, answered {answer.status} with {received} bytes"
     return (LogLine("debug", without_secrets(message, call.secrets)),)
 
 
-def _call(method: str, inputs: Mapping[str, Any], context: Context, world: World) -> Call:
+def _call(
+    method: str,
+    inputs: Mapping[str, Any],
+    given: tuple[Content, str],
+    context: Context,
+    world: World,
+) -> Call:
     url = _url(inputs["url"], inputs["queryParams"])
-    content, content_type = _content(inputs.get("data"))
+    content, content_type = given
     authorization = _authorization(inputs["connection"])
     _check_response_type(inputs["responseType"])
     return Call(
@@ -105,10 +128,22 @@ def _call(method: str, inputs: Mapping[str, Any], context: Context, world: World
         content=content,
         timeout_s=_timeout_s(inputs["timeout"]),
         verify=not inputs["ignoreSslErrors"],
-        max_bytes=world.max_response_bytes,
+        bound=_bound(inputs["responseType"], context, world),
         retries=_retries(inputs),
         credentials=frozenset(authorization),
         secrets=context.secrets,
+    )
+
+
+def _bound(response_type: str, context: Context, world: World) -> Bound:
+    if response_type != "binary" or world.blobs is None:
+        hint = f" for step {context.step!r}, which needs them in memory ({loading.SETTING})"
+        return Bound(max_bytes=world.max_loaded_bytes, hint=hint, blobs=world.blobs)
+    return Bound(
+        max_bytes=world.max_download_bytes,
+        hint=f" for step {context.step!r} to keep ({PREFIX}MAX_DOWNLOAD_BYTES)",
+        blobs=world.blobs,
+        key=f"downloads/{context.execution_id}/{secrets.token_hex(16)}",
     )
 
 
@@ -156,19 +191,23 @@ def _url(text: str, params: Iterable[Pair]) -> httpx.URL:
     return url
 
 
-def _content(data: Value) -> tuple[bytes | None, str]:
-    """The bytes to send and their content type, for each kind of value."""
+def _content(data: Value) -> tuple[Content, str]:
+    """What to send and its content type, for each kind of value."""
     if data is None or data == "":
         return None, ""
     if isinstance(data, str):
         return data.encode(errors="replace"), _FORM
     if isinstance(data, bytes):
         return data, _BINARY
+    if isinstance(data, Stored):
+        return (data,), _BINARY
     if _is_file(data):
         content, _ = _content(data["data"])
         return content, str(data["contentType"] or _BINARY)
     try:
         return dump(data), _JSON
+    except NotLoaded:
+        return tuple(pieces(data)), _JSON
     except NotSerializable as error:
         raise StepError(f"Data (data) cannot be sent as JSON: {error}") from error
 
@@ -177,7 +216,7 @@ def _is_file(data: Value) -> bool:
     """`{data, contentType}` with text or bytes: how payloads and files stand in results."""
     if not isinstance(data, dict) or data.keys() != {"data", "contentType"}:
         return False
-    return isinstance(data["data"], str | bytes) and isinstance(data["contentType"], str)
+    return isinstance(data["data"], str | bytes | Stored) and isinstance(data["contentType"], str)
 
 
 def _headers(
@@ -257,10 +296,15 @@ async def _post_form(inputs: Mapping[str, Any], context: Context, world: World) 
         raise StepError(f"HTTP Method (httpMethod) is one of {allowed}, found {method[:20]!r}")
     boundary = f"penstock-{context.idempotency_key}"
     parts = (inputs["formData"], inputs["fileData"], inputs["fileDataFileNames"])
-    content = http_form.body(boundary, *parts)
+    form = http_form.body(boundary, *parts)
     content_type = f"multipart/form-data; boundary={boundary}"
-    form = {"data": content, "contentType": content_type}
-    return await _perform(method, {**inputs, "data": form}, context, world)
+    return await _perform(method, inputs, context, world, (_joined(form), content_type))
+
+
+def _joined(form: Sequence[Piece]) -> Content:
+    """One piece of bytes where nothing is stored."""
+    plain = [piece for piece in form if isinstance(piece, bytes)]
+    return b"".join(plain) if len(plain) == len(form) else tuple(form)
 
 
 ACTIONS = (

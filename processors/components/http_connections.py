@@ -7,7 +7,8 @@ where the bytes go: nothing resolves a name a second time, and TLS still verifie
 
 A connection carries one request at a time and is kept for the next. Where a kept one turns out to
 have been closed before a byte of the answer came, the request is sent once more on a new one:
-steps are at least once, and each request has its idempotency key.
+steps are at least once, and each request has its idempotency key. A content that is a stream is
+sent as fast as the other side takes it, and no further once that has answered.
 
 The request extension `verify` set to False skips certificate checks, on connections of their own.
 Certificates of authorities come from `SSL_CERT_FILE` or `SSL_CERT_DIR` where set, else certifi.
@@ -19,6 +20,7 @@ import ssl
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from typing import NamedTuple, cast
 
 import httptools
@@ -51,6 +53,7 @@ class _Connection(asyncio.Protocol):
         self.usable = False
         self.idle_since = 0.0
         self._transport: asyncio.Transport | None = None
+        self._is_full = False
         self._wake: asyncio.Future[None] | None = None
         self._reset(b"")
 
@@ -64,6 +67,7 @@ class _Connection(asyncio.Protocol):
         self._finished = False
         self._until_eof = False
         self._keep_alive = False
+        self._is_cut = False
         self._failure: Exception | None = None
         self._received = 0
         self._chunks: deque[bytes] = deque()
@@ -88,6 +92,13 @@ class _Connection(asyncio.Protocol):
             self._fail(httpx.RemoteProtocolError(f"not an HTTP/1.1 answer: {error}"), error)
         if not self._head_done and self._received > _MAX_HEAD_BYTES:
             self._fail(httpx.RemoteProtocolError(f"headers above {_MAX_HEAD_BYTES} bytes"))
+        self._rouse()
+
+    def pause_writing(self) -> None:
+        self._is_full = True
+
+    def resume_writing(self) -> None:
+        self._is_full = False
         self._rouse()
 
     def eof_received(self) -> None:
@@ -159,6 +170,17 @@ class _Connection(asyncio.Protocol):
             return
         self._transport.write(message)
 
+    async def send_content(self, content: httpx.AsyncByteStream) -> None:
+        """Send it to its end, or until there is an answer or a failure."""
+        async with aclosing(aiter(content)) as chunks:  # type: ignore[type-var]  # ours are generators
+            async for chunk in chunks:
+                while self._is_full and not self._head_done and self._failure is None:
+                    await self._news()
+                if self._head_done or self._failure is not None or self._transport is None:
+                    self._is_cut = True
+                    return
+                self._transport.write(chunk)
+
     async def head(self) -> None:
         """Wait until status and headers are there. Raises httpx.TransportError."""
         while not self._head_done:
@@ -180,7 +202,8 @@ class _Connection(asyncio.Protocol):
             await self._news()
 
     def is_reusable(self) -> bool:
-        return self.usable and self._finished and self._keep_alive and not self._chunks
+        is_whole = self._finished and not self._is_cut and not self._chunks
+        return self.usable and is_whole and self._keep_alive
 
     def close(self) -> None:
         self.usable = False
@@ -237,10 +260,15 @@ class Transport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         origin = _origin(request)
         method = request.method.encode()
-        message = _head(request) + await request.aread()
+        message, content = _head(request), None
+        if isinstance(request.stream, httpx.ByteStream):
+            message += await request.aread()
+        else:
+            assert isinstance(request.stream, httpx.AsyncByteStream)
+            content = request.stream
         await self._slots.acquire()
         try:
-            connection = await self._exchange(origin, method, message)
+            connection = await self._exchange(origin, method, message, content)
         except BaseException:
             self._slots.release()
             raise
@@ -256,15 +284,21 @@ class Transport(httpx.AsyncBaseTransport):
                 connection.close()
         self._kept.clear()
 
-    async def _exchange(self, origin: Origin, method: bytes, message: bytes) -> _Connection:
+    async def _exchange(
+        self,
+        origin: Origin,
+        method: bytes,
+        message: bytes,
+        content: httpx.AsyncByteStream | None,
+    ) -> _Connection:
         kept = self._take(origin)
         if kept is not None:
             try:
-                return await _ask(kept, method, message)
+                return await _ask(kept, method, message, content)
             except httpx.TransportError:
                 if not kept.untouched:
                     raise
-        return await _ask(await self._connect(origin), method, message)
+        return await _ask(await self._connect(origin), method, message, content)
 
     def _take(self, origin: Origin) -> _Connection | None:
         connections = self._kept.get(origin, [])
@@ -341,9 +375,16 @@ class Transport(httpx.AsyncBaseTransport):
         return self._contexts[verify]
 
 
-async def _ask(connection: _Connection, method: bytes, message: bytes) -> _Connection:
+async def _ask(
+    connection: _Connection,
+    method: bytes,
+    message: bytes,
+    content: httpx.AsyncByteStream | None,
+) -> _Connection:
     try:
         connection.send(method, message)
+        if content is not None:
+            await connection.send_content(content)
         await connection.head()
     except BaseException:
         connection.close()

@@ -1,14 +1,19 @@
 """HTTP exchanges: a call carried out, with retries and redirects; takes a call, gives the answer.
 
-The answer's body is read to a bound, also where it comes compressed.
+Bodies, of either side, are in http_bodies.
 """
 
 import asyncio
-import zlib
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import httpx
+
+from eventlog import contents
+from eventlog.blobs import BlobMissing, BlobsUnavailable
+from processors.components import http_bodies
+from processors.components.http_bodies import Bound
+from processors.components.http_failures import Failed as Failed
+from schemas.stored import Piece, Stored
 
 MAX_REDIRECTS = 5
 MAX_TOTAL_S = 900
@@ -20,21 +25,6 @@ _CREDENTIALS = frozenset(("authorization", "cookie", "proxy-authorization"))
 
 ERRORS = (httpx.HTTPError, httpx.InvalidURL, UnicodeError)
 """What httpx raises for requests that cannot be made or answered."""
-
-
-class Failed(Exception):
-    """A call, or one attempt at it, came to nothing.
-
-    `status` is 0 where there was no answer; `final` where another attempt cannot help.
-    """
-
-    def __init__(
-        self, message: str, *, status: int = 0, timed_out: bool = False, final: bool = False
-    ) -> None:
-        super().__init__(message)
-        self.status = status
-        self.timed_out = timed_out
-        self.final = final
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,17 +41,18 @@ class Retries:
 class Call:
     """What is sent, worked out once for all attempts. `shown` is the URL as messages name it.
 
-    `credentials` are the names of headers, in lower case, that no other origin may see.
+    Where something in `content` is stored it comes from the blobs of `bound`. `credentials` are the
+    names of headers, in lower case, that no other origin may see.
     """
 
     method: str
     url: httpx.URL
     shown: str
     headers: dict[str, str]
-    content: bytes | None
+    content: bytes | tuple[Piece, ...] | None
     timeout_s: float
     verify: bool
-    max_bytes: int
+    bound: Bound
     retries: Retries
     credentials: frozenset[str]
     secrets: frozenset[str]
@@ -77,7 +68,7 @@ class Answer:
     status: int
     reason: str
     headers: dict[str, str]
-    body: bytes
+    body: bytes | Stored
 
     @property
     def content_type(self) -> str:
@@ -133,6 +124,8 @@ async def _in_time(call: Call, client: httpx.AsyncClient) -> Answer:
     except TimeoutError as error:
         message = f"{call} gave no complete answer in {call.timeout_s:g} s"
         raise Failed(message, timed_out=True) from error
+    except (BlobMissing, BlobsUnavailable) as error:
+        raise Failed(f"{call} cannot be sent: {error}", final=True) from error
     except ERRORS as error:
         unsendable = isinstance(error, httpx.LocalProtocolError | httpx.UnsupportedProtocol)
         message = f"{call} failed: {error or type(error).__name__}"
@@ -140,8 +133,7 @@ async def _in_time(call: Call, client: httpx.AsyncClient) -> Answer:
 
 
 async def _follow(call: Call, client: httpx.AsyncClient) -> Answer:
-    headers = [(name.encode(), value.encode()) for name, value in call.headers.items()]
-    request = httpx.Request(call.method, call.url, headers=headers, content=call.content)
+    request = _first(call)
     for _ in range(MAX_REDIRECTS + 1):
         request.extensions = {"verify": call.verify}
         response = await client.send(request, stream=True, follow_redirects=False)
@@ -152,6 +144,20 @@ async def _follow(call: Call, client: httpx.AsyncClient) -> Answer:
         finally:
             await response.aclose()
     raise Failed(f"{call} was redirected more than {MAX_REDIRECTS} times", final=True)
+
+
+def _first(call: Call) -> httpx.Request:
+    headers = [(name.encode(), value.encode()) for name, value in call.headers.items()]
+    content = call.content
+    if not isinstance(content, tuple):
+        return httpx.Request(call.method, call.url, headers=headers, content=content)
+    assert call.bound.blobs is not None, "what is stored comes from a blob store"
+    # With a stream httpx leaves these two to us.
+    headers += [(b"content-length", b"%d" % contents.total(content))]
+    if "host" not in call.headers:
+        headers.insert(0, (b"host", call.url.netloc))
+    stream = http_bodies.Streamed(call.bound.blobs, content)
+    return httpx.Request(call.method, call.url, headers=headers, stream=stream)
 
 
 def _redirected(call: Call, before: httpx.Request, after: httpx.Request) -> httpx.Request:
@@ -179,54 +185,16 @@ async def _read(call: Call, response: httpx.Response) -> Answer:
         status=response.status_code,
         reason=response.reason_phrase,
         headers=dict(response.headers),
-        body=await _body(call, response),
+        body=await http_bodies.read(str(call), response, call.bound),
     )
-
-
-async def _body(call: Call, response: httpx.Response) -> bytes:
-    body = bytearray()
-    async for chunk in _decoded(call, response, call.max_bytes):
-        body += chunk
-        if len(body) > call.max_bytes:
-            raise Failed(f"{call} answered with more than {call.max_bytes} bytes", final=True)
-    return bytes(body)
 
 
 async def _refusal(call: Call, response: httpx.Response) -> str:
     """Names the status, the call and the first KB of the body; the rest is not read."""
     body = bytearray()
-    async for chunk in _decoded(call, response, _MAX_SHOWN_BODY_BYTES):
+    async for chunk in http_bodies.decoded(str(call), response):
         body += chunk
         if len(body) >= _MAX_SHOWN_BODY_BYTES:
             break
     shown = body[:_MAX_SHOWN_BODY_BYTES].decode(errors="replace") or "(no body)"
     return f"Request failed with status code {response.status_code}: {call}: {shown}"
-
-
-async def _decoded(call: Call, response: httpx.Response, limit: int) -> AsyncIterator[bytes]:
-    """The body's bytes; a compressed chunk gives at most `limit` + 1, so that no bomb goes off."""
-    encoding = response.headers.get("content-encoding", "identity").strip().lower()
-    stream = response.stream
-    assert isinstance(stream, httpx.AsyncByteStream)
-    if encoding == "identity":
-        async for chunk in stream:
-            yield chunk
-    elif encoding in ("gzip", "x-gzip", "deflate"):
-        async for chunk in _unpacked(call, stream, limit):
-            yield chunk
-    else:
-        message = f"{call} answered with content encoding {encoding!r}, which was not asked for"
-        raise Failed(message, final=True)
-
-
-async def _unpacked(call: Call, stream: httpx.AsyncByteStream, limit: int) -> AsyncIterator[bytes]:
-    unpack = zlib.decompressobj(zlib.MAX_WBITS | 32)
-    received = 0
-    try:
-        async for chunk in stream:
-            received += len(chunk)
-            yield unpack.decompress(chunk, limit + 1)
-    except zlib.error as error:
-        raise Failed(f"{call} answered with a damaged compressed body: {error}") from error
-    if received and not unpack.eof:
-        raise Failed(f"{call} answered with a compressed body that is cut off")

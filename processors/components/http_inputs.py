@@ -17,6 +17,7 @@ DATA = Input(
     key="data",
     label="Data",
     kind=Kind.ANY,
+    passes_stored=True,
     description="The body. An object is sent as JSON; a text as it is, as form data unless a "
     "Content-Type header says otherwise; a file as its bytes with its content type.",
     example='{"order": 17}',
@@ -57,7 +58,8 @@ OPTIONS = (
         label="Response Type",
         default="json",
         description="json: the parsed body, or text where it is not JSON. text: the text. binary: "
-        "an object with the bytes as `data`, and `contentType`.",
+        "an object with the bytes as `data`, and `contentType`; above 256 KiB they go to the blob "
+        "store as they come.",
         example="binary",
     ),
     Input(
@@ -140,6 +142,7 @@ FORM = (
         key="fileData",
         label="File Data",
         kind=Kind.PAIRS,
+        passes_stored=True,
         description="Fields and their files: texts, bytes, or objects with data and contentType.",
         example="invoice: downloadFile.results",
     ),

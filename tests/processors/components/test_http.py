@@ -377,7 +377,7 @@ def bomb(size: int) -> bytes:
 async def test_an_answer_beyond_the_limit_fails(server: Server, world: World, reply: bytes) -> None:
     server.replies["/"] = [reply]
     with pytest.raises(StepError, match="more than 1000 bytes"):
-        await run(replace(world, max_response_bytes=1000), "httpGet", url=server.url())
+        await run(replace(world, max_loaded_bytes=1000), "httpGet", url=server.url())
 
 
 @pytest.mark.parametrize(
@@ -409,7 +409,7 @@ async def test_what_cannot_be_unpacked_fails(
 
 async def test_a_bomb_is_not_unpacked_beyond_the_limit(server: Server, world: World) -> None:
     server.replies["/"] = [answer(bomb(50_000_000), content_encoding="gzip")]
-    bounded = replace(world, max_response_bytes=1000)
+    bounded = replace(world, max_loaded_bytes=1000)
     tracemalloc.start()
     try:
         with pytest.raises(StepError, match="more than 1000 bytes"):
