@@ -39,6 +39,7 @@ from ingress.webhook import DECISION_S, RESULT_S, Webhooks
 from schemas.errors import Refused
 from schemas.integration_inputs import CheckStep, anything
 from schemas.secrets import MasterKey
+from schemas.settings import MAX_LOADED_BYTES
 from schemas.topics import DEFINITIONS
 from schemas.unknown_inputs import InputsOf, nothing
 
@@ -141,6 +142,7 @@ def application(
     token: str,
     public_url: str,
     max_body_bytes: int,
+    max_text_bytes: int = MAX_LOADED_BYTES,
     result_ttl_s: int,
     known: commands.Known,
     read_python: commands.ReadPython,
@@ -164,6 +166,7 @@ def application(
         master_key=master_key,
         public_url=public_url,
         max_body_bytes=max_body_bytes,
+        max_text_bytes=max_text_bytes,
         answering=answering,
         find_end=find_end,
         decision_s=decision_s,

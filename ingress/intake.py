@@ -21,6 +21,7 @@ from schemas.bodies import Malformed, Media
 from schemas.errors import Refused
 from schemas.events import BodyEncoding
 from schemas.forms import Form
+from schemas.settings import MAX_LOADED_BYTES
 
 LARGE_BYTES = 256 * 1024
 
@@ -37,9 +38,12 @@ class Witness(Protocol):
 class Bodies:
     """Reads bodies: those up to LARGE_BYTES into memory, larger ones straight to the blob store."""
 
-    def __init__(self, blobs: Blobs, *, max_bytes: int) -> None:
+    def __init__(
+        self, blobs: Blobs, *, max_bytes: int, max_text_bytes: int = MAX_LOADED_BYTES
+    ) -> None:
         self._blobs = blobs
         self._max_bytes = max_bytes
+        self._max_text_bytes = min(max_bytes, max_text_bytes)
         self._parsing = asyncio.Semaphore(1)
 
     async def read(
@@ -49,9 +53,12 @@ class Bodies:
 
         Raises Malformed, Refused (401, 413, 415), Disconnected and BlobsUnavailable.
         """
-        _check_length(header(scope, b"content-length"), self._max_bytes)
-        decoder = compression.decoder_of(header(scope, b"content-encoding"), self._max_bytes)
-        chunks = _received(receive, self._max_bytes)
+        # A text is in the memory of whoever works with it; what has no type may be one.
+        may_be_text = media.is_text or not media.kind
+        max_bytes = self._max_text_bytes if may_be_text else self._max_bytes
+        _check_length(header(scope, b"content-length"), max_bytes)
+        decoder = compression.decoder_of(header(scope, b"content-encoding"), max_bytes)
+        chunks = _received(receive, max_bytes)
         if witness is not None or decoder is not None:
             chunks = _unpacked(chunks, witness, decoder)
         if media.is_form:

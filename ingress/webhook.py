@@ -33,6 +33,7 @@ from schemas.errors import Refused, Retryable
 from schemas.events import Reason
 from schemas.ids import EndpointId, ExecutionId
 from schemas.secrets import MasterKey
+from schemas.settings import MAX_LOADED_BYTES
 from schemas.signatures import Scheme, Verifier
 from schemas.topics import TRIGGERS
 
@@ -76,6 +77,7 @@ class Webhooks:
         master_key: MasterKey,
         public_url: str,
         max_body_bytes: int,
+        max_text_bytes: int = MAX_LOADED_BYTES,
         answering: Collection[tuple[str, str]] = (),
         find_end: repeats.FindEnd = repeats.unknown_end,
         decision_s: float = DECISION_S,
@@ -84,7 +86,7 @@ class Webhooks:
         self._log = log
         self._blobs = blobs
         self._find_end = find_end
-        self._bodies = intake.Bodies(blobs, max_bytes=max_body_bytes)
+        self._bodies = intake.Bodies(blobs, max_bytes=max_body_bytes, max_text_bytes=max_text_bytes)
         self._node = node
         self._results = results
         self._public_url = public_url

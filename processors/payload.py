@@ -1,8 +1,9 @@
 """The trigger payload: what a flow sees of the request that caused it (platform-behaviour, 2.1).
 
-Pure: a function of the admitted trigger, the body's bytes where they are in a blob, and what the
-catalog says of the instance. Header names stay as sent; of a name that was sent more than once the
-values are joined by `, ` (RFC 9110, 5.3), of a repeated query key the last value stands.
+Pure: a function of the admitted trigger, of its body where that is in a blob and has to be read,
+and of what the catalog says of the instance. A body of bytes in a blob is passed on as it is
+stored. Header names stay as sent; of a name that was sent more than once the values are joined by
+`, ` (RFC 9110, 5.3), of a repeated query key the last value stands.
 """
 
 import base64
@@ -19,7 +20,11 @@ from schemas.definitions import Definition
 from schemas.events import BodyEncoding
 from schemas.ids import EndpointId
 from schemas.instants import to_iso
+from schemas.stored import Stored
 from schemas.values import Value
+
+Body = bytes | dict[str, Value] | None
+"""What has been read of a body in a blob: its bytes; a form, whose large files are still there."""
 
 API_KEYS = "webhookApiKeys"
 """The one field that never goes onto the log."""
@@ -33,11 +38,9 @@ def payload(
     definition: Definition,
     *,
     api_keys: Mapping[str, Sequence[str]],
-    body: bytes | None = None,
+    body: Body = None,
 ) -> dict[str, Value]:
-    """The payload of one execution of that definition.
-
-    `body` is given where the request holds only a blob's key.
+    """The payload of one execution of that definition. `body` is given where `is_read` says so.
 
     The preprocess flow of a shared endpoint belongs to no customer: both are empty there.
     """
@@ -99,7 +102,19 @@ def _endpoints(
     return endpoint.instance.deployed.endpoints if endpoint else {}
 
 
-def of_request(request: events.Request, body: bytes | None = None) -> dict[str, Value]:
+def is_read(request: events.Request) -> bool:
+    """Whether a body in a blob is text, or may be, so that it has to be read for the payload."""
+    media = bodies.media_of(request.content_type)
+    return request.encoding == BodyEncoding.BLOB and (media.is_text or not media.kind)
+
+
+def is_form(request: events.Request) -> bool:
+    """Whether a body in a blob is a form, which is read without its large files."""
+    is_in_blob = request.encoding == BodyEncoding.BLOB
+    return is_in_blob and bodies.media_of(request.content_type).is_form
+
+
+def of_request(request: events.Request, body: Body = None) -> dict[str, Value]:
     """The part of the payload that follows from the request alone."""
     data, raw = _body(request, body)
     content_type = request.content_type or None
@@ -122,16 +137,19 @@ def headers(request: events.Request) -> dict[str, str]:
     return joined
 
 
-def _body(request: events.Request, given: bytes | None) -> tuple[Value, Value]:
+def _body(request: events.Request, given: Body) -> tuple[Value, Value]:
     """The parsed body, and the raw one: text where it is text, else bytes."""
     media = bodies.media_of(request.content_type)
+    if request.encoding == BodyEncoding.BLOB and not isinstance(given, bytes):
+        raw_stored = Stored(request.body, request.body_bytes)
+        return raw_stored if given is None else given, raw_stored
     if given is None and request.encoding == BodyEncoding.TEXT:
         if not request.body:
             return None, None
         if media.is_text and media.charset in (None, "utf-8") and request.body[0] != _MARK:
             return _of_text(request.body, media)
         given = request.body.encode()
-    raw = given if given is not None else base64.b64decode(request.body)
+    raw = given if isinstance(given, bytes) else base64.b64decode(request.body)
     text = bodies.text_of(raw, media) if media.is_text or not media.kind else None
     if text is not None:
         return _of_text(text, media)

@@ -6,14 +6,15 @@ Run, of YAML or Python alike. A run that cannot be made has ended already, with 
 
 from collections.abc import Sequence
 
-from eventlog.blobs import BlobMissing, Blobs
+from eventlog.blobs import Blobs
 from eventlog.definitions import Definitions
-from processors import execution, finding, preprocess
+from processors import execution, finding, form_reading, loading, preprocess
 from processors import journal as journals
-from processors.actions import World
+from processors import payload as payloads
+from processors.actions import StepError, World
 from processors.interpreter import Run
 from processors.journal import Journal
-from processors.payload import payload
+from processors.payload import Body, payload
 from processors.preprocess import Preprocessing
 from processors.python.run import PythonRun
 from processors.python.sessions import Session
@@ -25,6 +26,7 @@ from schemas.definitions import YAML, Definition
 from schemas.events import BodyEncoding
 from schemas.instants import Instant
 from schemas.secrets import MasterKey
+from schemas.stored import Stored
 
 MOST_CONFIGURATIONS = 10_000
 
@@ -57,14 +59,13 @@ class RunMaker:
         configuration = self._configuration(admitted, definition)
         flow = definition.flow(admitted.flow)
         problem = "" if flow is not None else f"version has no flow {admitted.flow!r}"
-        body: bytes | None = None
-        if admitted.request.encoding == BodyEncoding.BLOB:
-            try:
-                body = await self._blobs.get(admitted.request.body)
-            except BlobMissing as error:
-                problem = f"the body of the request is gone: {error}"
         published = catalog.versions[admitted.integration_id, admitted.version]
         kind = Run if published.language == YAML else PythonRun
+        body: Body = None
+        try:
+            body = await self._body(admitted.request, whole=kind is PythonRun)
+        except StepError as error:
+            problem = f"the body of the request: {error}"
         run = kind(
             admitted=admitted,
             flow=flow or definition.flows[0],
@@ -101,11 +102,19 @@ class RunMaker:
             run.ended = True
         return run
 
+    async def _body(self, request: events.Request, *, whole: bool) -> Body:
+        """What has to be read of a body in a blob. Raises StepError."""
+        if payloads.is_form(request) and not whole:
+            return await form_reading.read(self._blobs, request, self._world.max_loaded_bytes)
+        if payloads.is_read(request) or (whole and request.encoding == BodyEncoding.BLOB):
+            return await loading.load(Stored(request.body, request.body_bytes), self._world)
+        return None
+
     def _preprocessing(
         self,
         run: Run,
         configuration: Configuration,
-        body: bytes | None,
+        body: Body,
         said: Sequence[events.Event],
     ) -> Preprocessing:
         catalog, admitted = self._definitions.catalog, run.admitted

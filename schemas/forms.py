@@ -6,7 +6,7 @@ a list of those where a name comes more than once. A part is parsed like a body 
 (schemas.bodies); one without a content type is text, or bytes where it is a file.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from python_multipart.exceptions import FormParserError
@@ -14,7 +14,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from schemas import bodies
 from schemas.bodies import Malformed, Media
-from schemas.errors import Refused
+from schemas.errors import Bug, Refused
 from schemas.values import Value
 
 MAX_PARTS = 1_000
@@ -30,6 +30,11 @@ class Part:
     content_type: str
     file_name: str | None
     chunks: list[bytes] = field(default_factory=list)
+    start: int = 0
+    size: int = 0
+    """Where its content stands in the body, and how long it is."""
+    is_left: bool = False
+    """Whether it is in the body only: too large for one that is not kept."""
 
     @property
     def content(self) -> bytes:
@@ -49,7 +54,10 @@ def everything(_part: Part) -> bool:
 
 
 class Form:
-    """Reads one form. `keep` says of a part whose headers are there whether to keep its content."""
+    """Reads one form. `keep` says of a part whose headers are there whether to keep its content.
+
+    Of any other part the content is kept up to `inline_bytes`.
+    """
 
     def __init__(
         self,
@@ -57,10 +65,13 @@ class Form:
         *,
         keep: Callable[[Part], bool],
         max_kept_bytes: int | None = None,
+        inline_bytes: int = 0,
     ) -> None:
         self.parts: list[Part] = []
         self._keep = keep
         self._room = max_kept_bytes
+        self._inline = inline_bytes
+        self._chunk, self._fed = b"", 0
         self._keeps = self._ended = False
         self._boundary, self._boundaries = b"\r\n--" + media.boundary + b"\r\n", 0
         self._name, self._value = bytearray(), bytearray()
@@ -89,11 +100,13 @@ class Form:
         self._boundaries += chunk.count(self._boundary)
         if self._boundaries > MAX_PARTS:
             raise _too_many()
+        self._chunk = chunk
         try:
             self._parser.write(chunk)
         except FormParserError as error:
             said = str(error)
             raise _malformed(f"{said[:1].lower()}{said[1:200]}") from error
+        self._fed += len(chunk)
 
     def close(self) -> list[Part]:
         """The parts, once all bytes are there; kept JSON is checked. Raises Malformed."""
@@ -133,14 +146,20 @@ class Form:
         self._keeps = self._keep(part)
 
     def _add_data(self, data: bytes, start: int, end: int) -> None:
-        if not self._keeps:
+        part = self.parts[-1]
+        if data is self._chunk:  # else it is the end of the chunk before, looked at once more
+            part.start = self._fed + start - part.size
+        part.size += end - start
+        if not self._keeps and part.size > self._inline:
+            part.is_left = part.size > 0
+            part.chunks.clear()
             return
         if self._room is not None:
             self._room -= end - start
             if self._room < 0:
                 message = "The JSON parts of the form are too large together."
                 raise Refused(message, status=413, reason="too_large")
-        self.parts[-1].chunks.append(data[start:end])
+        part.chunks.append(data[start:end])
 
     def _end(self) -> None:
         self._ended = True
@@ -150,10 +169,19 @@ def parsed(raw: bytes, media: Media) -> dict[str, Value]:
     """The value of a whole form. Raises Malformed."""
     form = Form(media, keep=everything)
     form.feed(raw)
+    return value_of(form.close(), _kept_whole)
+
+
+def _kept_whole(part: Part) -> Value:
+    raise Bug(f"the content of part {part.name!r} was not kept")
+
+
+def value_of(parts: Sequence[Part], left: Callable[[Part], Value]) -> dict[str, Value]:
+    """The value of a form; `left` gives what stands for a part whose content is not kept."""
     found: dict[str, Value] = {}
     repeated: set[str] = set()
-    for part in form.close():
-        value = _value_of(part)
+    for part in parts:
+        value = _value_of(part, left)
         if part.name not in found:
             found[part.name] = value
         elif part.name in repeated:
@@ -164,10 +192,12 @@ def parsed(raw: bytes, media: Media) -> dict[str, Value]:
     return found
 
 
-def _value_of(part: Part) -> dict[str, Value]:
+def _value_of(part: Part, left: Callable[[Part], Value]) -> dict[str, Value]:
     media = part.media
     data: Value = _json_of(part) if media.is_json and part.chunks else None
-    if not media.is_json:
+    if part.is_left:
+        data = left(part)
+    elif not media.is_json:
         raw = part.content
         text = bodies.text_of(raw, media) if media.is_text else None
         data = raw if text is None else text
