@@ -2,7 +2,8 @@
 
 Takes in the response of an execution (schemas.events.Response); gives out its body as HTTP has it.
 An address holds where the execution's last event stands on `executions`, so nothing is stored for
-it. A blob holds the JSON that would otherwise stand in the event as `result`.
+it. A blob holds the JSON that would otherwise stand in the event as `result`; bytes within a result
+may be in a blob of their own, and are sent from there.
 """
 
 import asyncio
@@ -12,11 +13,13 @@ import hmac
 import logging
 import struct
 import time
+from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from eventlog import contents
 from eventlog.blobs import BlobMissing, Blobs
 from eventlog.log import EventLog, OffsetOutOfRange
 from ingress import answers, large_results, methods
@@ -25,6 +28,7 @@ from schemas import bodies, codec, events, values
 from schemas.errors import Refused, Retryable
 from schemas.ids import ExecutionId
 from schemas.secrets import MasterKey
+from schemas.stored import Piece, Stored
 from schemas.topics import EXECUTIONS
 
 PREFIX = "/results/"
@@ -127,8 +131,7 @@ class Results:
     ) -> Answer:
         """`response` as it is sent. Raises Refused (404) where its blob is gone."""
         if response.blob is None:
-            kind, content = rendered(response)
-            return Answer(status, content, kind, headers, execution_id)
+            return await self._rendered(status, response, execution_id, headers)
         try:
             if not response.tagged and not await self._is_text_to_be_sent_bare(response):
                 size = await self._blobs.size(response.blob)
@@ -142,8 +145,35 @@ class Results:
             loaded = await self._loaded(response, response.blob)
         except BlobMissing as error:
             raise _gone() from error
-        kind, content = await asyncio.to_thread(rendered, loaded)
-        return Answer(status, content, kind, headers, execution_id)
+        return await self._rendered(status, loaded, execution_id, headers)
+
+    async def _rendered(
+        self,
+        status: int,
+        response: events.Response,
+        execution_id: ExecutionId,
+        headers: tuple[answers.Header, ...],
+    ) -> Answer:
+        """A response whose value is at hand, but for bytes in it that are in the blob store."""
+        if response.tagged:
+            kind, pieces = await asyncio.to_thread(rendered, response)
+        else:
+            kind, pieces = rendered(response)
+        if len(pieces) == 1 and isinstance(pieces[0], bytes):
+            return Answer(status, pieces[0], kind, headers, execution_id)
+        await self._check(pieces)
+        stream = contents.stream(self._blobs, pieces)
+        return Answer(status, stream, kind, headers, execution_id, contents.total(pieces))
+
+    async def _check(self, pieces: Sequence[Piece]) -> None:
+        """Raises Refused (404) before anything is sent where a blob is gone."""
+        try:
+            for piece in pieces:
+                if not isinstance(piece, bytes):
+                    stored = piece if isinstance(piece, Stored) else piece.stored
+                    await self._blobs.size(stored.blob)
+        except BlobMissing as error:
+            raise _gone() from error
 
     async def _large(self, response: events.Response, blob: str) -> large_results.Found | None:
         """The content of a large blob piece by piece, where that can be told from how it begins."""
@@ -167,12 +197,14 @@ class Results:
             except BlobMissing as error:
                 raise _gone() from error
         value = values.from_json(response.result, response.tagged)
-        if isinstance(value, bytes) or _file_of(value) is not None:
+        if isinstance(value, bytes | Stored) or _file_of(value) is not None:
             return None
-        content = values.dump(value)
-        if len(content) >= MAX_DIRECT_BYTES:
+        pieces = values.pieces(value)
+        if contents.total(pieces) >= MAX_DIRECT_BYTES:
             return None
-        return Answer(200, content, execution_id=ready.execution_id)
+        await self._check(pieces)
+        content = [chunk async for chunk in contents.stream(self._blobs, pieces)]
+        return Answer(200, b"".join(content), execution_id=ready.execution_id)
 
     async def _is_text_to_be_sent_bare(self, response: events.Response) -> bool:
         """Whether the blob is the JSON of a text, which callers get without quotes and escapes."""
@@ -216,7 +248,7 @@ def _kind_of(response: events.Response, described: dict[str, str] | None) -> byt
     return _BYTES if response.tagged else answers.TEXT
 
 
-def rendered(response: events.Response) -> tuple[bytes, bytes]:
+def rendered(response: events.Response) -> tuple[bytes, Sequence[Piece]]:
     """Content type and body of a response that is not in a blob.
 
     Text and bytes are sent as they are, a file (`{data: bytes, contentType}`) as its bytes, all
@@ -227,25 +259,26 @@ def rendered(response: events.Response) -> tuple[bytes, bytes]:
     if response.content_type:
         kind = answers.content_type_of(response.content_type)
         if bodies.media_of(kind.decode()).is_json:
-            content = content if isinstance(value, bytes) else values.dump(value)
+            is_bytes = isinstance(value, bytes | Stored)
+            content = content if is_bytes else values.pieces(value)
     return kind, content
 
 
-def _own_form(value: values.Value) -> tuple[bytes, bytes]:
+def _own_form(value: values.Value) -> tuple[bytes, Sequence[Piece]]:
     if isinstance(value, str):
-        return answers.TEXT, value.encode()
-    if isinstance(value, bytes):
-        return _BYTES, value
-    return _file_of(value) or (answers.JSON, values.dump(value))
+        return answers.TEXT, [value.encode()]
+    if isinstance(value, bytes | Stored):
+        return _BYTES, [value]
+    return _file_of(value) or (answers.JSON, values.pieces(value))
 
 
-def _file_of(value: Any) -> tuple[bytes, bytes] | None:
-    if not isinstance(value, dict) or not isinstance(value.get("data"), bytes):
+def _file_of(value: Any) -> tuple[bytes, Sequence[Piece]] | None:
+    if not isinstance(value, dict) or not isinstance(value.get("data"), bytes | Stored):
         return None
     if not value.keys() <= {"data", "contentType", "fileName"}:
         return None
     kind = value.get("contentType")
-    return (answers.content_type_of(kind) if isinstance(kind, str) else _BYTES), value["data"]
+    return (answers.content_type_of(kind) if isinstance(kind, str) else _BYTES), [value["data"]]
 
 
 def _gone() -> Refused:

@@ -190,12 +190,12 @@ def _by_name(pairs: list[list[str]]) -> dict[str, str | list[str]]:
 
 
 def _result(row: Row[Any]) -> Any:
-    """The value as people get it: bytes as base64 texts."""
+    """The value as people get it: bytes as base64 texts, or as the blob that they are in."""
     if row.blob is not None:
         return {"blob": row.blob}
     result = None if row.result is None else orjson.loads(row.result)
     if row.tagged:
-        return orjson.loads(values.dump(values.from_json(result, tagged=True)))
+        return values.shown(values.from_json(result, tagged=True))
     return result
 
 
