@@ -195,7 +195,7 @@ def _result(row: Row[Any]) -> Any:
         return {"blob": row.blob}
     result = None if row.result is None else orjson.loads(row.result)
     if row.tagged:
-        return values.shown(values.from_json(result, tagged=True))
+        return values.described(values.from_json(result, tagged=True))
     return result
 
 

@@ -65,31 +65,29 @@ async def _perform(
 
 
 def _parsed(answer: Answer, response_type: str) -> Value:
-    body = answer.body
     if response_type == "binary":
-        return {"data": body, "contentType": answer.content_type or _BINARY}
-    assert isinstance(body, bytes), "only binary answers are kept in the blob store"
+        return {"data": answer.body, "contentType": answer.content_type or _BINARY}
     if response_type == "json":
-        return _json_or_text(body, answer)
-    return _text(body, answer)
+        return _json_or_text(answer)
+    return _text(answer)
 
 
-def _json_or_text(body: bytes, answer: Answer) -> Value:
+def _json_or_text(answer: Answer) -> Value:
     try:
-        value = orjson.loads(body.removeprefix(_BOM))
+        value = orjson.loads(answer.held.removeprefix(_BOM))
         orjson.dumps([[[[[[[[value]]]]]]]])  # what is nested too deep for the log stays text
     except (orjson.JSONDecodeError, TypeError):
-        return _text(body, answer)
+        return _text(answer)
     return value
 
 
-def _text(body: bytes, answer: Answer) -> str:
+def _text(answer: Answer) -> str:
     _, _, charset = answer.content_type.lower().partition("charset=")
     name = charset.split(";")[0].strip("\"' ") or "utf-8"
     try:
-        return body.decode(name, errors="replace")
+        return answer.held.decode(name, errors="replace")
     except (LookupError, ValueError):
-        return body.decode(errors="replace")
+        return answer.held.decode(errors="replace")
 
 
 def _full(answer: Answer, data: Value) -> Value:

@@ -71,6 +71,12 @@ class Answer:
     body: bytes | Stored
 
     @property
+    def held(self) -> bytes:
+        """The body of a call whose bound has no key, so that it is there."""
+        assert isinstance(self.body, bytes)
+        return self.body
+
+    @property
     def content_type(self) -> str:
         return self.headers.get("content-type", "")
 

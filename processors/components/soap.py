@@ -22,6 +22,7 @@ from processors.components import (
 )
 from processors.components.computing import Function, compute
 from processors.components.files import bytes_of, inside, text_of
+from processors.components.http_bodies import Bound
 from processors.components.http_exchange import Answer, Call, Retries
 from processors.components.redaction import without_secrets
 from processors.components.refusals import unfit
@@ -187,7 +188,7 @@ async def _contract(inputs: Mapping[str, Any], context: Context, world: World) -
 async def _fetched(url: str, credentials: dict[str, str], context: Context, world: World) -> bytes:
     headers = {"accept": "text/xml, application/xml, */*", **credentials}
     call = _call("GET", url, headers, None, http_inputs.DEFAULT_TIMEOUT_MS, context)
-    return (await _carried_out(call, world)).body
+    return (await _carried_out(call, world)).held
 
 
 async def _exchanged(
@@ -237,7 +238,7 @@ def _call(
         content=content,
         timeout_s=(timeout_ms or http_inputs.DEFAULT_TIMEOUT_MS) / 1000,
         verify=True,
-        max_bytes=MAX_DOCUMENT_BYTES if content is None else MAX_ANSWER_BYTES,
+        bound=Bound(max_bytes=MAX_DOCUMENT_BYTES if content is None else MAX_ANSWER_BYTES),
         retries=Retries(),
         credentials=frozenset(("authorization",)),
         secrets=context.secrets,
