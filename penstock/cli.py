@@ -4,6 +4,7 @@
 need is not imported, so that the client commands and `--help` start fast.
 """
 
+import errno
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -67,6 +68,11 @@ def main() -> None:
         sys.exit(2)
     except PenstockError as error:
         show.say(f"penstock: {error}")
+        sys.exit(1)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        show.say("penstock: the disk that is written to is full")
         sys.exit(1)
 
 

@@ -1,6 +1,7 @@
 """The command line without a server: what is wrong is one sentence and the right exit code."""
 
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,14 @@ def test_help_names_every_command(env: dict[str, str]) -> None:
     assert done.code == 0
     for name in ("up", "deploy", "import", "validate", "instances", "executions", "rebuild"):
         assert f"  {name} " in done.out
+
+
+def test_a_full_disk_is_one_sentence(env: dict[str, str]) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [*running.PENSTOCK, "--help"], env=env, stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    assert (done.returncode, done.stderr) == (1, b"penstock: the disk that is written to is full\n")
 
 
 @pytest.mark.parametrize(
