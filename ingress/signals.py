@@ -83,7 +83,8 @@ def router(log: EventLog, find: Find, prefix: str, look_for_s: float = LOOK_FOR_
 
 def _check(name: str, data: Any) -> None:
     if len(name) > MAX_NAME_CHARACTERS:
-        message = f"The name of a signal has {len(name)} characters, more than 200."
+        found = f"{len(name)} characters, more than {MAX_NAME_CHARACTERS}"
+        message = f"The name of a signal has {found}."
         raise Refused(message, reason="bad_signal")
     size = len(dump(data))
     if size > MAX_DATA_BYTES:
