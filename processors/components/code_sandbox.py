@@ -10,6 +10,10 @@ starts it because no limit of QuickJS (1.19) holds everywhere: `JSON.stringify` 
           `o` JSON of {result, logs}   `e` JSON of {message, stack}
           `f` JSON of a list of requests of `fetch`, answered by a length and a list of answers
 
+Code that has no memory left may lose the rejection of a promise, for want of memory: QuickJS then
+has nothing left to do. How much memory this process has had at most tells that from a promise that
+nobody settles; so a process that came near to the limit ends when it has answered.
+
 Nothing that the code sees changes from one run to the next: the time is the one that it is given,
 chance follows from a seed, and timers go off in their order without anybody waiting for them.
 """
@@ -34,6 +38,10 @@ FAILED = b"e"
 ASKED = b"f"
 LENGTH = struct.Struct(">Q")
 _GRACE_S = 0.25
+_NEAR = 7 / 8
+_NO_MEMORY = "InternalError: out of memory"
+_STATUS = Path("/proc/self/status")
+_UNSETTLED = b'"message":"the promise of the code never settles"'
 _STACK_BYTES = 512 * 1024
 FIRST_LIBRARY_LINE = 100_000
 """Line numbers from here on in a stack are those of the library, not of the author's code."""
@@ -49,6 +57,7 @@ PRELUDE = _PRELUDE.read_text(encoding="utf-8").replace("\n", " ")
 def main() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     builtins, library = _apart(_BUILTINS), _apart(_LIBRARY)
+    at_rest = _peak_bytes()
     while True:
         context = quickjs.Context()
         context.set_max_stack_size(_STACK_BYTES)
@@ -64,9 +73,23 @@ def main() -> None:
         # Ends the process, whatever it is doing; stands until the last object is freed.
         signal.setitimer(signal.ITIMER_REAL, limit_s + _GRACE_S)
         kind, answer = _run(context, step, code, given, limit_s, *limits)
+        most_bytes = at_rest + limits[0] * _NEAR
+        if kind == FAILED and _UNSETTLED in answer and _peak_bytes() > most_bytes:
+            answer = json.dumps({"message": _NO_MEMORY, "stack": ""}).encode()
         _write(REPLY.pack(kind, len(answer)) + answer)
         del context, step
         signal.setitimer(signal.ITIMER_REAL, 0)
+        if _peak_bytes() > most_bytes:
+            return
+
+
+def _peak_bytes() -> int:
+    """How much memory this process has had at most; 0 where the system does not tell."""
+    try:
+        _, _, after = _STATUS.read_text().partition("VmHWM:")
+    except OSError:
+        return 0
+    return int(after.split(maxsplit=1)[0]) * 1024 if after else 0
 
 
 def _apart(path: Path) -> str:
