@@ -97,8 +97,10 @@ class Server:
         if response.is_success:
             return content
         found = content if isinstance(content, dict) else {}
-        message = found.get("error") or f"{self.url} answered {response.status_code}"
-        raise Failed(str(message), found.get("problems") or [])
+        message = str(found.get("error") or f"{self.url} answered {response.status_code}")
+        if found.get("reason") == "bad_parameter":
+            raise Unusable(message)
+        raise Failed(message, found.get("problems") or [])
 
     def _wrong_token(self) -> WrongToken:
         if self.token:

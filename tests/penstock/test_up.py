@@ -265,6 +265,15 @@ def test_an_unknown_id_is_one_sentence(env: Env) -> None:
         assert done.err.count("\n") == 1
 
 
+@pytest.mark.parametrize(("option", "value"), [("--status", "odd"), ("--since", "yesterday")])
+def test_an_option_that_only_the_server_can_judge_is_misuse_too(
+    env: Env, option: str, value: str
+) -> None:
+    done = running.command("executions", "list", option, value, env=env)
+    assert done.code == 2
+    assert value in done.err
+
+
 def test_a_wrong_token_is_one_sentence(server: Running, tmp_path: Path) -> None:
     for given in ({"token": "wrong"}, {}):
         env = running.environment(data=str(tmp_path), url=server.url, **given)
