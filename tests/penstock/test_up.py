@@ -180,7 +180,7 @@ externalCustomerIdField: {type: reference, value: payload.results.headers.custom
         ("initech", running.id_in(answer))
     ]
     assert "initech" in running.command(*listed, env=env).out
-    assert running.command("refusals", "list", "--reason", "nothing", env=env).code == 1
+    assert running.command("refusals", "list", "--reason", "nothing", env=env).code == 2
 
 
 def test_problems_of_a_file_are_told_with_their_lines(env: Env, file: Path) -> None:
