@@ -45,9 +45,29 @@ Data = Annotated[str | None, typer.Option(help="The data folder. [env: PENSTOCK_
 Log = Annotated[str | None, typer.Option(help="The log. [env: PENSTOCK_LOG]")]
 Views = Annotated[str | None, typer.Option(help="The views. [env: PENSTOCK_VIEWS]")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def _given_file(given: str) -> Path:
+    """The file that is named, or that of an integration which a package publishes."""
+    from penstock import packages
+
+    if given.startswith(packages.PREFIX):
+        return packages.source_of(given.removeprefix(packages.PREFIX))
+    found = Path(given)
+    if not found.exists():
+        raise typer.BadParameter(f"File {given!r} does not exist.")
+    if found.is_dir():
+        raise typer.BadParameter(f"File {given!r} is a directory.")
+    return found
+
+
 File = Annotated[
     Path,
-    typer.Argument(metavar="FILE", exists=True, dir_okay=False, readable=True),
+    typer.Argument(
+        metavar="FILE",
+        parser=_given_file,
+        help="A file, or package:NAME for what an installed package publishes.",
+    ),
 ]
 InstanceId = Annotated[str, typer.Argument(metavar="ID", help="As `instances list` shows it.")]
 ExecutionId = Annotated[str, typer.Argument(metavar="ID", help="As `executions list` shows it.")]
