@@ -67,7 +67,7 @@ def _call(request: dict[str, Any], key: str, context: Context) -> Call:
     return Call(
         method=request["method"],
         url=url,
-        shown=f"{url.scheme}://{url.netloc.decode()}{url.path}",
+        shown=http_exchange.shown(url),
         headers=headers,
         content=None if request["body"] is None else base64.b64decode(request["body"]),
         timeout_s=TIMEOUT_S,

@@ -3,25 +3,18 @@
 import math
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from processors import cleaning
 from processors.actions import Action, Context, Input, Kind, Outcome, Runs, StepError, World
-from processors.components import http
+from processors.components import http, http_inputs
 from processors.components.refusals import shown, unfit
 from schemas.values import Value
 
 _POST = next(action for action in http.ACTIONS if action.key == "httpPost")
-_CONNECTION = next(declared for declared in _POST.inputs if declared.key == "connection")
-_HEADERS = next(declared for declared in _POST.inputs if declared.key == "headers")
-_URL = Input(
-    key="url",
-    label="GraphQL Endpoint",
-    required=True,
-    description="Where requests go: an absolute http:// or https:// URL.",
-    example="https://api.example.com/graphql",
-)
-_QUERY = Input(
+_URL = replace(http_inputs.URL, label="GraphQL Endpoint", example="https://api.example.com/graphql")
+QUERY = Input(
     key="query",
     label="Query or Mutation",
     required=True,
@@ -103,7 +96,7 @@ ACTIONS = (
         description="Gives the answer, with `data` and, where parts of it failed, `errors`. Fails "
         "where there are errors and no data.",
         perform=request,
-        inputs=(_CONNECTION, _URL, _QUERY, VARIABLES, _HEADERS),
+        inputs=(http_inputs.CONNECTION, _URL, QUERY, VARIABLES, http_inputs.HEADERS),
         runs=Runs.ASYNC,
         touches_world=True,
     ),

@@ -121,7 +121,7 @@ def _call(
     return Call(
         method=method,
         url=url,
-        shown=f"{url.scheme}://{url.netloc.decode()}{url.path}",
+        shown=http_exchange.shown(url),
         headers=_headers(inputs["headers"], context, content_type, authorization),
         content=content,
         timeout_s=_timeout_s(inputs["timeout"]),

@@ -27,6 +27,11 @@ ERRORS = (httpx.HTTPError, httpx.InvalidURL, UnicodeError)
 """What httpx raises for requests that cannot be made or answered."""
 
 
+def shown(url: httpx.URL) -> str:
+    """The URL without user info and query, where secrets stand."""
+    return f"{url.scheme}://{url.netloc.decode()}{url.path}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retries:
     """How often a failed attempt is followed by another, and after which pause."""

@@ -29,23 +29,33 @@ METHOD = Input(
     description="GET, POST, PUT, PATCH, DELETE, HEAD or OPTIONS.",
     example="POST",
 )
+CONNECTION = Input(
+    key="connection",
+    label="Connection",
+    kind=Kind.CONNECTION,
+    description="Adds credentials: `username` and `password` as Basic, `token` (also "
+    "`token.access_token`, `access_token`, `accessToken`) or `apiKey` as Bearer; an `apiKey` "
+    "with `headerName` as that header.",
+    example='{"username": "ada", "password": "…"}',
+)
+HEADERS = Input(
+    key="headers",
+    label="Headers",
+    kind=Kind.PAIRS,
+    description="Sent as given; they win over those of the connection and of the data.",
+    example="X-Request-Source: orders",
+)
+TIMEOUT = Input(
+    key="timeout",
+    label="Timeout",
+    kind=Kind.NUMBER,
+    default=DEFAULT_TIMEOUT_MS,
+    description="How many milliseconds each attempt may take.",
+    example="2000",
+)
 OPTIONS = (
-    Input(
-        key="connection",
-        label="Connection",
-        kind=Kind.CONNECTION,
-        description="Adds credentials: `username` and `password` as Basic, `token` (also "
-        "`token.access_token`, `access_token`, `accessToken`) or `apiKey` as Bearer; an `apiKey` "
-        "with `headerName` as that header.",
-        example='{"username": "ada", "password": "…"}',
-    ),
-    Input(
-        key="headers",
-        label="Headers",
-        kind=Kind.PAIRS,
-        description="Sent as given; they win over those of the connection and of the data.",
-        example="X-Request-Source: orders",
-    ),
+    CONNECTION,
+    HEADERS,
     Input(
         key="queryParams",
         label="Query Parameters",
@@ -62,14 +72,7 @@ OPTIONS = (
         "store as they come.",
         example="binary",
     ),
-    Input(
-        key="timeout",
-        label="Timeout",
-        kind=Kind.NUMBER,
-        default=DEFAULT_TIMEOUT_MS,
-        description="How many milliseconds each attempt may take.",
-        example="2000",
-    ),
+    TIMEOUT,
     Input(
         key="includeFullResponse",
         label="Include Full Response",

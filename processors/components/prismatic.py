@@ -1,6 +1,7 @@
 """Prismatic: requests to the platform's own GraphQL API, wherever its connection points."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -19,13 +20,7 @@ _CONNECTION = Input(
     "path, and a `token` or `apiKey` that is sent as Bearer.",
     example='{"url": "https://penstock.example.com", "token": "…"}',
 )
-_QUERY = Input(
-    key="query",
-    label="Query or Mutation",
-    required=True,
-    description="The document.",
-    example="query ($id: ID!) { customer(id: $id) { name } }",
-)
+_QUERY = replace(graphql.QUERY, example="query ($id: ID!) { customer(id: $id) { name } }")
 
 
 async def _request(inputs: Mapping[str, Any], context: Context, world: World) -> Outcome:

@@ -233,7 +233,7 @@ def _call(
     return Call(
         method=method,
         url=target,
-        shown=f"{target.scheme}://{target.netloc.decode()}{target.path}",
+        shown=http_exchange.shown(target),
         headers={"accept-encoding": "gzip, deflate", "user-agent": "Penstock", **headers},
         content=content,
         timeout_s=(timeout_ms or http_inputs.DEFAULT_TIMEOUT_MS) / 1000,

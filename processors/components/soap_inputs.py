@@ -1,5 +1,7 @@
 """SOAP inputs: what the actions of soap declare that they take; pure."""
 
+from dataclasses import replace
+
 from processors.actions import Input, Kind
 from processors.components import http_inputs
 
@@ -63,14 +65,8 @@ AUTHENTICATION = Input(
     "connection are sent. By default basic, and none where the connection has a loginMethod.",
     example="usernameToken",
 )
-TIMEOUT = next(one for one in http_inputs.OPTIONS if one.key == "timeout")
-URL = Input(
-    key="url",
-    label="URL",
-    required=True,
-    description="Where the request goes: an absolute http:// or https:// URL.",
-    example="https://example.com/calculator.asmx",
-)
+TIMEOUT = http_inputs.TIMEOUT
+URL = replace(http_inputs.URL, example="https://example.com/calculator.asmx")
 BODY = Input(
     key="body",
     label="Body",
