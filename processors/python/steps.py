@@ -35,6 +35,11 @@ from schemas.values import Value, from_json
 ATTEMPT_CHARACTERS = 10_000
 """Of an attempt's error."""
 
+MOST_AT_ONCE = 32
+"""So many steps of one flow run at once: each has a thread, and its process has to hold all."""
+
+_STEERS = "steers the steps of a YAML flow; code branches, loops and returns, and has context.sleep"
+
 _BEGINNING = Instant(0)
 
 
@@ -92,25 +97,27 @@ class PythonSteps(Run):
         send: list[Frame] = []
         performs: list[ActionStep] = []
         durable = False
+        room = 1 if self._one_at_a_time else MOST_AT_ONCE
+        room -= sum(one.began_at is not None for one in self._pending.values())
         for number, pending in self._pending.items():
+            if room <= 0:
+                break
             if pending.ask["kind"] not in ("step", "action") or pending.is_answered:
                 continue
-            if pending.began_at is not None or pending.due is not None or self._must_wait():
+            if pending.began_at is not None or pending.due is not None:
                 continue
             if pending.ask["kind"] == "step":
                 self._schedule(number, pending, not pending.ask["pure"])
                 send.append(self._go(pending))
                 durable = durable or not pending.ask["pure"]
+                room -= 1
                 continue
             perform = self._performing(number, pending)
             if perform is not None:
                 performs.append(perform)
+                room -= 1
                 durable = durable or perform.action.touches_world
         return Exchange(send=tuple(send), performs=tuple(performs), durable=durable)
-
-    def _must_wait(self) -> bool:
-        running = any(one.began_at is not None for one in self._pending.values())
-        return self._one_at_a_time and running
 
     def _schedule(self, number: int, pending: Pending, touches_world: bool) -> None:
         pending.began_at = self.now
@@ -147,11 +154,18 @@ class PythonSteps(Run):
                 raise StepError(f"there is no action {ask['component']}/{ask['action']} here")
             cleaned = clean(action, from_json(ask["inputs"], ask["tagged"]))
             context = self._context(_step(pending.key), "", pending.attempt)
-            if action.runs is Runs.INLINE:
-                self._succeed_step(pending, action.perform(cleaned, context), self.now)
-                return None
+            outcome = action.perform(cleaned, context) if action.runs is Runs.INLINE else None
+            if outcome is not None and _steers(outcome):
+                raise StepError(f"{ask['component']}/{ask['action']} {_STEERS}")
         except StepError as error:
             self._attempt_failed(pending, str(error), self.now, permanent=True)
+            return None
+        except Exception as error:  # noqa: BLE001  # a component's bug fails its own step only
+            broken = f"{type(error).__name__}: {error}"
+            self._attempt_failed(pending, broken, self.now, permanent=True)
+            return None
+        if outcome is not None:
+            self._succeed_step(pending, outcome, self.now)
             return None
         self._schedule(number, pending, action.touches_world)
         return ActionStep(number, action, cleaned, context)
@@ -296,6 +310,12 @@ class PythonSteps(Run):
             event = replace(event, sequence=self._numbering)
             self._ready.append(event)
         Run._say(self, event)
+
+
+def _steers(outcome: Outcome) -> bool:
+    """Whether it says what the steps of a YAML flow do next, which nobody here would follow."""
+    steers = (outcome.iterations, outcome.stop, outcome.branch)
+    return any(one is not None for one in steers) or outcome.breaks_loop or outcome.wait_s > 0
 
 
 def after(instant: Instant, delay_s: float) -> Instant:

@@ -34,9 +34,14 @@ IN_A_STEP = {
 """What a step does, and what its error says."""
 
 SIDE_BY_SIDE = """
+def nap():
+    time.sleep(0.05)
+    return threading.active_count()
+
 @flow(trigger=webhook(), name="many_at_once")
 async def many_at_once(context, trigger):
-    await context.gather(*(context.step("nap", time.sleep, 0.05) for _ in range(30)))
+    running = await context.gather(*(context.step("nap", nap) for _ in range(100)))
+    assert max(running) < 40, max(running)
 """
 
 IN_THE_FLOW = {
@@ -72,7 +77,7 @@ async def {name}(context, trigger):
     return None
 """
 HEAD = """
-import asyncio, ctypes, os, re, sys, time
+import asyncio, ctypes, os, re, sys, threading, time
 from penstock.sdk import ConfigVar, Integration, TriggerResult, current, flow, starts, trigger
 from penstock.sdk import webhook
 

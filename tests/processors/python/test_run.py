@@ -4,12 +4,15 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penstock import sdk, testing
 from penstock.flow_context import Context
 from penstock.workbench import Done
+from processors import registry
+from processors.actions import Action, Outcome
 from processors.recorded_steps import KEPT
 from schemas import events
 from schemas.ids import ExecutionId, InstanceId
@@ -330,3 +333,38 @@ def test_what_a_step_is_given_is_on_the_log_by_the_names_of_its_parameters() -> 
 
 def _is_step(event: Any) -> bool:
     return isinstance(event, events.StepSucceeded) and event.sequence > 0
+
+
+def of_action(component: str, action: str, **inputs: Any) -> Done:
+    @sdk.flow(trigger=sdk.webhook(), name="Run")
+    async def run(context: Context, trigger: Any) -> Any:
+        return await context.action("act", component, action, **inputs)
+
+    return testing.run(run)
+
+
+@pytest.mark.parametrize(
+    ("component", "action", "inputs"),
+    [
+        ("sleep", "sleep", {"ms": 5}),
+        ("loop", "loopNTimes", {"iterationCount": 2}),
+        ("loop", "breakLoop", {}),
+        ("stop-execution", "stopExecution", {"statusCode": 418}),
+        ("branch", "branchOnValue", {"inputValue": "x"}),
+    ],
+)
+def test_an_action_that_steers_a_yaml_flow_is_refused(
+    component: str, action: str, inputs: dict[str, Any]
+) -> None:
+    done = of_action(component, action, **inputs)
+    assert done.error.startswith(f"{component}/{action} steers the steps of a YAML flow")
+    assert done.step("act").error == done.error
+
+
+def test_a_bug_of_a_component_fails_the_step_that_met_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks(inputs: Any, context: Any) -> Outcome:
+        raise ZeroDivisionError("a bug")
+
+    broken = Action(component="math", key="abs", label="Broken", perform=breaks)
+    monkeypatch.setattr(registry, "ACTIONS", {**registry.ACTIONS, ("math", "abs"): broken})
+    assert of_action("math", "abs").error == "ZeroDivisionError: a bug"
