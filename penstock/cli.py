@@ -189,7 +189,7 @@ def import_(file: File, as_json: AsJson = False) -> None:
     """Import and publish an integration without deploying it."""
     answer = _send_file(file, "/integrations", _written(file))
     show.unknown_components(answer["unknownComponents"])
-    show.warnings(answer["warnings"])
+    show.warnings(answer.get("warnings", ()))
     if as_json:
         show.as_json(answer)
     else:
