@@ -1,5 +1,6 @@
 """Settings: from the environment, the command line on top, and errors that name the variable."""
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -89,3 +90,9 @@ def test_secrets_do_not_show_in_the_repr() -> None:
 def test_what_is_set_is_what_is_read(text: str, number: int) -> None:
     settings = from_environment({"PENSTOCK_DATA": text, "PENSTOCK_RESULT_TTL_S": str(number)})
     assert (settings.data, settings.result_ttl_s) == (text, number)
+
+
+def test_the_chapter_on_running_names_every_setting() -> None:
+    chapter = (Path(__file__).parents[2] / "docs" / "running.md").read_text()
+    for setting in fields(Settings):
+        assert f"| `PENSTOCK_{setting.name.upper()}` |" in chapter
