@@ -32,12 +32,8 @@ instances = typer.Typer(help="What is deployed.", no_args_is_help=True)
 executions = typer.Typer(help="What has run.", no_args_is_help=True)
 app.add_typer(instances, name="instances")
 app.add_typer(executions, name="executions")
-instances.command("keys")(cli_keys.keys)
-executions.command("signal")(cli_signals.signal)
 app.add_typer(cli_schedules.app, name="schedules")
 app.add_typer(cli_refusals.app, name="refusals")
-app.command("publish")(cli_versions.publish)
-app.command("versions")(cli_versions.versions)
 
 Host = Annotated[str, typer.Option(help="The address to listen on.")]
 Port = Annotated[int, typer.Option(min=0, max=65_535, help="The port to listen on.")]
@@ -74,7 +70,6 @@ ExecutionId = Annotated[str, typer.Argument(metavar="ID", help="As `executions l
 IntegrationId = Annotated[str, typer.Argument(metavar="ID", help="As `import --json` shows it.")]
 Pairs = list[str] | None
 PYTHON_SUFFIX = ".py"
-app.command()(components)
 
 
 def main() -> None:
@@ -421,3 +416,11 @@ def _pairs(option: str, given: Pairs) -> list[tuple[str, str]]:
             raise Unusable(f"{option} needs NAME=VALUE, with a name and an equals sign")
         found.append((key, value))
     return found
+
+
+# Help lists commands in the order in which they are named to typer: these come last.
+app.command("publish")(cli_versions.publish)
+app.command("versions")(cli_versions.versions)
+app.command()(components)
+instances.command("keys")(cli_keys.keys)
+executions.command("signal")(cli_signals.signal)
