@@ -38,7 +38,9 @@ XSD = """<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" targetNamespace=
     <xs:element name="username" type="xs:string"/><xs:element name="password" type="xs:string"/>
   </xs:sequence></xs:complexType></xs:element>
   <xs:element name="LoginResponse"><xs:complexType><xs:sequence>
-    <xs:element name="session" type="xs:string"/>
+    <xs:element name="session"><xs:complexType><xs:sequence>
+      <xs:element name="id" type="xs:string"/>
+    </xs:sequence></xs:complexType></xs:element>
   </xs:sequence></xs:complexType></xs:element>
 </xs:schema>"""
 
@@ -205,7 +207,7 @@ async def test_a_service_is_described() -> None:
 
 
 async def test_the_login_method_is_called_with_user_name_and_password() -> None:
-    session = '<LoginResponse xmlns="urn:shop"><session>42</session></LoginResponse>'
+    session = '<LoginResponse xmlns="urn:shop"><session><id>42</id></session></LoginResponse>'
     service = Service(soap=envelope(session))
     connection = {
         "wsdlDefinitionURL": f"{AT}/shop.wsdl",
@@ -213,7 +215,7 @@ async def test_the_login_method_is_called_with_user_name_and_password() -> None:
         "username": "ada",
         "password": "geheim",
     }
-    assert await service.run("getWsdlAuth", connection=connection) == {"session": "42"}
+    assert await service.run("getWsdlAuth", connection=connection) == {"session": {"id": "42"}}
     assert [part.text for part in body_of(service.last)] == ["ada", "geheim"]
     assert "authorization" not in service.last.headers
     with pytest.raises(StepError, match="loginMethod"):
@@ -335,6 +337,31 @@ async def test_what_cannot_be_done_fails_clearly(
 ) -> None:
     with pytest.raises(StepError, match=message):
         await Service(**answers).run(key, **inputs)
+
+
+def parts(*contents: bytes) -> httpx.Response:
+    """An answer of several parts, as MTOM and SOAP with attachments have it."""
+    heads = (b"Content-Type: text/xml", b"Content-ID: <a>\r\nContent-Type: text/plain")
+    lines = [b"--x\r\n%s\r\n\r\n%s\r\n" % part for part in zip(heads, contents, strict=False)]
+    kind = 'multipart/related; boundary="x"; type="application/xop+xml"'
+    content = b"".join(lines) + b"--x--\r\n"
+    return httpx.Response(200, content=content, headers={"content-type": kind})
+
+
+async def test_an_answer_may_come_in_parts() -> None:
+    service = Service(soap=parts(ORDER))
+    assert (await service.run("sendRequest", **CALL))["order"]["total"] == 12.5
+    held = b'<x:Include xmlns:x="http://www.w3.org/2004/08/xop/include" href="cid:a"/>'
+    service = Service(soap=parts(ORDER.replace(b"007", held), b"hi"))
+    assert (await service.run("sendRequest", **CALL))["order"]["line"] == ["aGk="]
+    service = Service(soap=parts(ORDER, b"hi"))
+    with pytest.raises(StepError, match="attachments"):
+        await service.run("sendRequest", **CALL)
+    service = Service(soap=parts(FAULT_11))
+    with pytest.raises(StepError, match="No such order"):
+        await service.run("sendRequest", **CALL)
+    with pytest.raises(StepError, match="is no XML"):
+        await service.run("rawRequest", **RAW)
 
 
 async def test_an_empty_answer_is_none() -> None:
