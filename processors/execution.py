@@ -325,9 +325,9 @@ def owner_of(scope: Scope, admitted: events.ExecutionAdmitted) -> str:
 
 
 def read_values(state: State, scope: Scope, owner: str) -> Mapping[str, Value]:
-    """The values of one owner now."""
+    """The values of one owner now. Threads read too: taken at once, whatever is written beside."""
     held = state.values.get((scope.value, owner), {})
-    return {key: stored.value for key, stored in held.items()}
+    return {key: stored.value for key, stored in tuple(held.items())}
 
 
 def low_water(state: State) -> int:
@@ -369,6 +369,14 @@ def carried(state: State, before: int) -> list[tuple[InstanceId, events.StateCha
                 )
                 found.append((InstanceId(owner.partition("/")[0]), event))
     return found
+
+
+def move(state: State, before: int, offset: int, event: events.StateChanged) -> None:
+    """Collect that a value `carried` stands at `offset` too, unless it was written meanwhile."""
+    held = state.values.get((str(event.scope), event.owner), {})
+    known = held.get(event.key)
+    if known is not None and known.offset < before:
+        held[event.key] = Stored(known.value, offset)
 
 
 _Step = (

@@ -10,7 +10,7 @@ from dataclasses import replace
 from eventlog.log import EventLog, NewRecord, OffsetOutOfRange
 from processors import effects, execution, suspensions
 from processors.journal import Journal
-from schemas import codec, values
+from schemas import codec, events, values
 from schemas.errors import PenstockError
 from schemas.instants import SECOND, Instant
 from schemas.topics import EXECUTIONS
@@ -91,7 +91,10 @@ class JournalKeeper:
         appended = await self._log.append(records)
         for record, at in zip(records, appended, strict=True):
             for said_now in codec.decode(record.value).events:
-                execution.evolve(journal.state, at.offset, said_now)
+                if isinstance(said_now, events.StateChanged):
+                    execution.move(journal.state, before, at.offset, said_now)
+                else:
+                    execution.evolve(journal.state, at.offset, said_now)
         journal.note(appended[-1].offset, 0)
         await suspensions.carry_forward(self._log, journal, before)
         low = execution.low_water(journal.state)
