@@ -22,20 +22,21 @@ from ingress.command_bodies import (
     StatusBody,
 )
 from ingress.commands import Lifecycle
+from ingress.readiness import Problem
 from schemas.errors import Refused, Retryable, Unusable
 
 PREFIX = "/api/v1"
 
-IsReady = Callable[[], Awaitable[bool]]
+FindProblem = Callable[[], Awaitable[Problem | None]]
 
 
-def build(commands: Lifecycle, routers: Sequence[APIRouter], is_ready: IsReady) -> FastAPI:
+def build(commands: Lifecycle, routers: Sequence[APIRouter], find: FindProblem) -> FastAPI:
     """The FastAPI application of everything that is not a bare route."""
     app = FastAPI(
         title="Penstock", openapi_url=f"{PREFIX}/openapi.json", docs_url=None, redoc_url=None
     )
     app.include_router(_commands(commands))
-    app.include_router(_health(is_ready))
+    app.include_router(_health(find))
     for router in routers:
         app.include_router(router)
     _add_handlers(app)
@@ -68,7 +69,7 @@ def _commands(commands: Lifecycle) -> APIRouter:
     return api
 
 
-def _health(is_ready: IsReady) -> APIRouter:
+def _health(find: FindProblem) -> APIRouter:
     health = APIRouter(tags=["health"])
 
     @health.get("/healthz")
@@ -77,9 +78,10 @@ def _health(is_ready: IsReady) -> APIRouter:
 
     @health.get("/readyz")
     async def readyz() -> JSONResponse:
-        if await is_ready():
+        problem = await find()
+        if problem is None:
             return JSONResponse({"status": "ready"})
-        return _refusal(503, "The log does not answer, or is not read yet.", "not_ready")
+        return _refusal(503, problem.message, problem.reason)
 
     return health
 

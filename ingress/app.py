@@ -18,7 +18,7 @@ from starlette.exceptions import HTTPException
 
 from eventlog.blobs import Blobs
 from eventlog.definitions import Definitions
-from eventlog.log import EventLog, LogUnavailable
+from eventlog.log import EventLog
 from ingress import (
     answers,
     api,
@@ -26,6 +26,7 @@ from ingress import (
     commands,
     exporting,
     instance_keys,
+    readiness,
     releasing,
     repeats,
     requests,
@@ -40,7 +41,6 @@ from schemas.errors import Refused
 from schemas.integration_inputs import CheckStep, anything
 from schemas.secrets import MasterKey
 from schemas.settings import MAX_LOADED_BYTES
-from schemas.topics import DEFINITIONS
 from schemas.unknown_inputs import InputsOf, nothing
 
 API = "/api"
@@ -63,18 +63,18 @@ class Application:
         webhooks: Webhooks,
         results: Results,
         changes: changes.Changes,
-        build_rest: Callable[[api.IsReady], FastAPI],
+        build_rest: Callable[[api.FindProblem], FastAPI],
     ) -> None:
-        self._log = log
         self._definitions = definitions
         self._node = node
+        self._readiness = readiness.Readiness(log, node)
         self._token = b"Bearer " + token.encode()
         self._webhooks = webhooks
         self._results = results
         self._changes = changes
         self._catching_up: asyncio.Task[None] | None = None
         self._following: asyncio.Task[None] | None = None
-        self._rest = build_rest(self.is_ready)
+        self._rest = build_rest(self._find_problem)
 
     async def __aenter__(self) -> Self:
         """Read the definitions, find where the replies are to be followed from, and follow them."""
@@ -115,15 +115,11 @@ class Application:
         """Answer all who wait for a flow by what is known now: the process is about to end."""
         self._node.end()
 
-    async def is_ready(self) -> bool:
-        """Whether the replies are followed and the log answers."""
+    async def _find_problem(self) -> readiness.Problem | None:
+        """Why it is not ready; None where the replies are followed and the log takes records."""
         if self._following is None or self._following.done():
-            return False
-        try:
-            await self._log.marks(DEFINITIONS, 0)
-        except LogUnavailable:
-            return False
-        return True
+            return readiness.AWAY
+        return await self._readiness.problem()
 
     def _is_admin(self, scope: Scope) -> bool:
         given = requests.header(scope, b"authorization") or ""
