@@ -9,6 +9,7 @@ from schemas.catalog import Catalog
 from schemas.events import Reason
 from schemas.ids import CustomerId, EndpointId, InstanceId, IntegrationId
 from schemas.instants import MILLISECOND, SECOND, Instant
+from tests.processors import facts
 
 ENDPOINT = EndpointId(ids.derived("endpoint"))
 
@@ -31,18 +32,9 @@ def catalog_of(limit: int, *later: events.Event) -> Catalog:
 
 
 def trigger(*, synchronous: bool = False, endpoint: EndpointId = ENDPOINT) -> events.Event:
-    request = events.Request(
-        method="POST",
-        path="",
-        headers=[],
-        query=[],
-        body="",
-        encoding=events.BodyEncoding.TEXT,
-        body_bytes=0,
-    )
     return events.WebhookReceived(
         endpoint_id=endpoint,
-        request=request,
+        request=facts.NOTHING_SENT,
         synchronous=synchronous,
         reply_to="node",
         request_no=1,

@@ -12,6 +12,7 @@ from schemas import codec, events
 from schemas.events import InvokeType
 from schemas.ids import ExecutionId
 from schemas.topics import ADMISSIONS, EXECUTIONS, TRIGGERS
+from tests.processors import facts
 from tests.processors.instances import (
     INSTANCE,
     admitted,
@@ -200,21 +201,12 @@ async def test_a_flow_of_a_paused_instance_is_not_started_also_after_a_restart(
 
 def test_an_invocation_is_forgotten_once_it_has_started_and_kept_until_then() -> None:
     state = State()
-    request = events.Request(
-        method="POST",
-        path="",
-        headers=[],
-        query=[],
-        body="",
-        encoding=events.BodyEncoding.TEXT,
-        body_bytes=0,
-    )
     child = ExecutionId("child")
     invoked = events.FlowInvoked(
         execution_id=child,
         instance_id=INSTANCE,
         flow="Second",
-        request=request,
+        request=facts.NOTHING_SENT,
         invoked_by=ExecutionId("parent"),
         step="s",
     )

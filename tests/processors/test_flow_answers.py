@@ -13,6 +13,7 @@ from schemas import codec, events, ids
 from schemas.events import Reason
 from schemas.instants import Instant
 from schemas.topics import ADMISSIONS, EXECUTIONS
+from tests.processors import facts
 from tests.processors.instances import (
     INSTANCE,
     admitted,
@@ -174,21 +175,12 @@ async def test_an_asynchronous_flow_is_not_waited_for(tmp_path: Path) -> None:
 
 
 def test_a_refused_call_is_answered_with_its_reason() -> None:
-    request = events.Request(
-        method="POST",
-        path="",
-        headers=[],
-        query=[],
-        body="",
-        encoding=events.BodyEncoding.TEXT,
-        body_bytes=0,
-    )
     parent, child = ids.ExecutionId("parent"), ids.ExecutionId("child")
     invoked = events.FlowInvoked(
         execution_id=child,
         instance_id=INSTANCE,
         flow="Second",
-        request=request,
+        request=facts.NOTHING_SENT,
         invoked_by=parent,
         step="step1",
         waits=True,

@@ -26,9 +26,10 @@ from schemas.definitions import (
     Step,
 )
 from schemas.events import Scope
-from schemas.ids import CustomerId, EndpointId, ExecutionId, InstanceId, IntegrationId
+from schemas.ids import ExecutionId
 from schemas.instants import SECOND, Instant
 from schemas.values import Value
+from tests.processors import facts
 
 EXECUTION = ExecutionId(ids.derived("execution"))
 TRIGGER = Step(
@@ -93,30 +94,7 @@ def run_of(
     said: list[events.Event] | None = None,
 ) -> Run:
     """A run of `steps` behind a trigger; `said` is what an earlier run has left on the log."""
-    admitted = events.ExecutionAdmitted(
-        execution_id=EXECUTION,
-        trigger_partition=0,
-        trigger_offset=0,
-        received_at=Instant(0),
-        endpoint_id=EndpointId("e"),
-        instance_id=InstanceId("n"),
-        customer_id=CustomerId("c"),
-        integration_id=IntegrationId("i"),
-        version=1,
-        flow="Flow",
-        request=events.Request(
-            method="POST",
-            path="",
-            headers=[],
-            query=[],
-            body="",
-            encoding=events.BodyEncoding.TEXT,
-            body_bytes=0,
-        ),
-        synchronous=True,
-        reply_to="node",
-        request_no=1,
-    )
+    admitted = facts.admitted(EXECUTION, synchronous=True, reply_to="node", request_no=1)
 
     def write(change: Change) -> None:
         state[(change.scope, change.key)] = change.value

@@ -22,7 +22,7 @@ from schemas.events import Scope
 from schemas.ids import CustomerId, EndpointId, ExecutionId, InstanceId, IntegrationId
 from schemas.instants import Instant
 from schemas.topics import ADMISSIONS, DEFINITIONS, EXECUTIONS, partition_of
-from tests.processors import instances
+from tests.processors import facts, instances
 from tests.processors.test_pipeline import MASTER_KEY, said_on
 
 INTEGRATION = IntegrationId("i")
@@ -104,29 +104,12 @@ async def deploy(log: EventLog, text: str = FLOW) -> None:
 
 
 def admitted(number: int, instance: InstanceId) -> NewRecord:
-    event = events.ExecutionAdmitted(
-        execution_id=ExecutionId(f"{instance}-{number}"),
-        trigger_partition=0,
+    event = facts.admitted(
+        ExecutionId(f"{instance}-{number}"),
         trigger_offset=number,
-        received_at=Instant(0),
         endpoint_id=EndpointId(f"e-{instance}"),
         instance_id=instance,
-        customer_id=CustomerId("c"),
-        integration_id=INTEGRATION,
-        version=1,
         flow="Order",
-        request=events.Request(
-            method="POST",
-            path="",
-            headers=[],
-            query=[],
-            body="",
-            encoding=events.BodyEncoding.TEXT,
-            body_bytes=0,
-        ),
-        synchronous=False,
-        reply_to="",
-        request_no=0,
     )
     return NewRecord(ADMISSIONS.name, instance, codec.encode([event]))
 
