@@ -14,6 +14,18 @@ from tests.processors.test_pipeline import MASTER_KEY, said_on
 INSTANCE = InstanceId("n")
 INTEGRATION = IntegrationId("i")
 
+ORDER = """
+definitionVersion: 7
+name: Orders
+flows:
+  - name: Order
+    steps:
+      - name: Trigger
+        isTrigger: true
+        action: {key: webhook, component: {key: webhook-triggers}}
+"""
+"""An integration with one flow, for steps to be added to."""
+
 PATIENCE_S = 90.0
 """Less than pytest's own limit, which ends the whole run."""
 

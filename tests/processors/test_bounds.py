@@ -15,18 +15,12 @@ from processors.actions import Action, Outcome
 from schemas import events
 from schemas.topics import EXECUTIONS
 from tests import http_stub
+from tests.processors.instances import ORDER
 from tests.processors.test_pipeline import deploy, processing, replies, request, said_on
 
-LONG = """
-definitionVersion: 7
-name: Long
-flows:
-  - name: Order
-    steps:
-      - name: Trigger
-        isTrigger: true
-        action: {key: webhook, component: {key: webhook-triggers}}
-      - name: Each
+LONG = (
+    ORDER
+    + """      - name: Each
         action: {key: loopNTimes, component: {key: loop}}
         inputs: {iterationCount: {type: reference, value: trigger.results.body.data.times}}
         steps:
@@ -37,16 +31,10 @@ flows:
                 type: complex
                 value: [{name: n, type: reference, value: each.index}]
 """
-LARGE = """
-definitionVersion: 7
-name: Large
-flows:
-  - name: Order
-    steps:
-      - name: Trigger
-        isTrigger: true
-        action: {key: webhook, component: {key: webhook-triggers}}
-      - name: Get
+)
+LARGE = (
+    ORDER
+    + """      - name: Get
         action: {key: httpGet, component: {key: http}}
         inputs: {url: {type: reference, value: trigger.results.body.data.url}}
       - name: Again
@@ -57,16 +45,10 @@ flows:
         action: {key: stringLength, component: {key: text-manipulation}}
         inputs: {text: {type: reference, value: get.results}}
 """
-ODD = """
-definitionVersion: 7
-name: Odd
-flows:
-  - name: Order
-    steps:
-      - name: Trigger
-        isTrigger: true
-        action: {key: webhook, component: {key: webhook-triggers}}
-      - name: Save
+)
+ODD = (
+    ORDER
+    + """      - name: Save
         action: {key: saveCrossFlowValue, component: {key: persist-data}}
         inputs: {keyInput: {type: value, value: k}, valueInput: {type: value, value: v}}
       - name: Get
@@ -79,6 +61,7 @@ flows:
         action: {key: httpGet, component: {key: http}}
         inputs: {url: {type: reference, value: trigger.results.body.data.url}}
 """
+)
 
 
 class Counting:

@@ -23,19 +23,13 @@ from schemas.ids import CustomerId, EndpointId, ExecutionId, InstanceId, Integra
 from schemas.instants import Instant
 from schemas.topics import ADMISSIONS, DEFINITIONS, EXECUTIONS, partition_of
 from tests.processors import facts, instances
+from tests.processors.instances import ORDER
 from tests.processors.test_pipeline import MASTER_KEY, said_on
 
 INTEGRATION = IntegrationId("i")
-FLOW = """
-definitionVersion: 7
-name: Orders
-flows:
-  - name: Order
-    steps:
-      - name: Trigger
-        isTrigger: true
-        action: {key: webhook, component: {key: webhook-triggers}}
-      - name: Count
+FLOW = (
+    ORDER
+    + """      - name: Count
         action: {key: incrementIntegrationValue, component: {key: persist-data}}
         inputs: {keyInput: {type: value, value: orders}}
       - name: Keep
@@ -48,16 +42,10 @@ flows:
                 type: reference
                 value: count.results
 """
-CODE = """
-definitionVersion: 7
-name: Orders
-flows:
-  - name: Order
-    steps:
-      - name: Trigger
-        isTrigger: true
-        action: {key: webhook, component: {key: webhook-triggers}}
-      - name: Count
+)
+CODE = (
+    ORDER
+    + """      - name: Count
         action: {key: runCode, component: {key: code}}
         inputs:
           code:
@@ -68,6 +56,7 @@ flows:
                 integrationState: { [executionId]: 1 },
               });
 """
+)
 
 
 def instance_in(partition: int) -> InstanceId:
