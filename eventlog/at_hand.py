@@ -11,6 +11,8 @@ from schemas import codec, events
 
 KEPT = 1_024
 """So many are remembered; a reader that is further behind decodes."""
+LONGEST = 16 * 1024
+"""Longer ones are not: on Kafka nobody ever takes them, and so many would be half a gigabyte."""
 
 _kept: dict[int, tuple[bytes, codec.Envelope]] = {}
 """By the identity of the bytes, which holds because they are kept alive beside it."""
@@ -19,6 +21,8 @@ _kept: dict[int, tuple[bytes, codec.Envelope]] = {}
 def encode(said: Sequence[events.Event]) -> bytes:
     """As codec.encode, for a record that is likely to be read once in this process."""
     value = codec.encode(said)
+    if len(value) > LONGEST:
+        return value
     if len(_kept) >= KEPT:
         _kept.pop(next(iter(_kept)), None)
     _kept[id(value)] = (value, codec.Envelope(tuple(said)))

@@ -1,7 +1,7 @@
 """What this process has said itself is not decoded, and nobody can tell the difference."""
 
 from eventlog import at_hand
-from eventlog.at_hand import KEPT
+from eventlog.at_hand import KEPT, LONGEST
 from schemas import codec, events
 from schemas.ids import ExecutionId
 from tests.schemas.wire_samples import SAMPLES
@@ -48,3 +48,10 @@ def test_only_the_newest_are_kept() -> None:
     assert at_hand.decode(oldest).events == (first,)
     for value, event in zip(values, newer, strict=True):
         assert at_hand.decode(value).events[0] is event
+
+
+def test_what_is_long_is_not_kept() -> None:
+    event = events.LogWritten(execution_id=ExecutionId("1"), level="info", message="x" * LONGEST)
+    [found] = at_hand.decode(at_hand.encode([event])).events
+    assert found == event
+    assert found is not event
