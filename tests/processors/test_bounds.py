@@ -20,7 +20,8 @@ from tests.processors.test_pipeline import deploy, processing, replies, request,
 
 LONG = (
     ORDER
-    + """      - name: Each
+    + """
+      - name: Each
         action: {key: loopNTimes, component: {key: loop}}
         inputs: {iterationCount: {type: reference, value: trigger.results.body.data.times}}
         steps:
@@ -34,7 +35,8 @@ LONG = (
 )
 LARGE = (
     ORDER
-    + """      - name: Get
+    + """
+      - name: Get
         action: {key: httpGet, component: {key: http}}
         inputs: {url: {type: reference, value: trigger.results.body.data.url}}
       - name: Again
@@ -48,7 +50,8 @@ LARGE = (
 )
 ODD = (
     ORDER
-    + """      - name: Save
+    + """
+      - name: Save
         action: {key: saveCrossFlowValue, component: {key: persist-data}}
         inputs: {keyInput: {type: value, value: k}, valueInput: {type: value, value: v}}
       - name: Get

@@ -29,7 +29,8 @@ from tests.processors.test_pipeline import MASTER_KEY, said_on
 INTEGRATION = IntegrationId("i")
 FLOW = (
     ORDER
-    + """      - name: Count
+    + """
+      - name: Count
         action: {key: incrementIntegrationValue, component: {key: persist-data}}
         inputs: {keyInput: {type: value, value: orders}}
       - name: Keep
@@ -45,7 +46,8 @@ FLOW = (
 )
 CODE = (
     ORDER
-    + """      - name: Count
+    + """
+      - name: Count
         action: {key: runCode, component: {key: code}}
         inputs:
           code:
