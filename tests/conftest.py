@@ -9,9 +9,14 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests import kafka_broker, postgres_server
 from tests.servers import Unobtainable
+
+# How long an example takes says more about what else runs here than about our code.
+settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tests")
 
 SERVERS = {"kafka": "kafka_bootstrap", "postgres": "postgres_url"}
 """Marker → the fixture behind it; either brings the other along."""

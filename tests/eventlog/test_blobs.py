@@ -61,7 +61,8 @@ async def test_a_stream_larger_than_one_part_comes_back_in_chunks(blobs: Blobs) 
 
 
 @settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=20,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(parts=st.lists(st.binary(max_size=1_000), max_size=8), chunk_bytes=st.integers(1, 500))
 async def test_what_is_read_is_what_was_put_whatever_the_chunks(

@@ -303,8 +303,7 @@ async def test_closing_ends_a_waiting_read(log: EventLog) -> None:
 
 @settings(
     max_examples=25,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(
     batches=st.lists(st.lists(st.tuples(st.text(max_size=8), st.binary(max_size=64)), max_size=9)),

@@ -29,7 +29,6 @@ from tests.ingress.serving import ADMIN, Served, served
 
 QUICK = settings(
     max_examples=80,
-    deadline=None,
     phases=[Phase.generate, Phase.shrink],
     suppress_health_check=list(HealthCheck),
 )

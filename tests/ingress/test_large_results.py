@@ -19,7 +19,9 @@ from tests.ingress.serving import Served
 from tests.ingress.test_results import keep
 
 MIB = 1024 * 1024
-EXAMPLES = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+EXAMPLES = settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 
 
 async def gathered(chunks: AsyncIterator[bytes]) -> bytes:

@@ -177,7 +177,7 @@ def settle(world: World, *owners: Owner) -> None:
         owner.step()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(RULES, DOINGS)
 def test_each_expected_instant_counts_once_whoever_owns_and_dies(
     first: Scheduled, doings: list[Any]
@@ -221,7 +221,7 @@ def test_each_expected_instant_counts_once_whoever_owns_and_dies(
         assert sorted(counted) == wanted
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(WAITS, st.integers(-3, 3), st.booleans()), max_size=30))
 def test_a_clock_that_jumps_neither_repeats_nor_loses_an_instant(jumps: list[Any]) -> None:
     world = World()

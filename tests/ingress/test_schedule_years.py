@@ -47,7 +47,7 @@ def may_run(rule: Scheduled, tick: TickElapsed, late: bool) -> bool:
     return tick.newer < allowed[rule.catch_up]
 
 
-@settings(max_examples=2, deadline=None)
+@settings(max_examples=2)
 @given(st.integers(0, 1_000_000))
 def test_two_years_in_all_zones_are_accounted_for_by_the_policy(seed: int) -> None:
     chance = random.Random(seed)

@@ -147,7 +147,8 @@ def test_a_schedule_that_is_not_there_is_not_found(views: Views) -> None:
 
 
 @settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=20,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(st.data())
 def test_the_ledger_is_the_same_however_the_log_is_cut_and_repeated(

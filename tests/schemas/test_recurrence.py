@@ -206,7 +206,7 @@ CRONS = st.tuples(fields(0, 59), fields(0, 23), fields(1, 31), fields(1, 12), fi
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(CRONS)
 def test_cronsim_reads_every_text_of_numbers_alike(cron: str) -> None:
     begin = datetime(2026, 1, 31, 13, 59, tzinfo=UTC)

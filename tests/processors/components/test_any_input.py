@@ -3,7 +3,7 @@ StepError: anything else would be a bug of the component, and stop more than its
 
 import orjson
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from processors import registry
@@ -64,7 +64,7 @@ VALUES = st.sampled_from(AWKWARD) | st.recursive(
 
 
 @pytest.mark.parametrize("action", ACTIONS, ids=lambda a: f"{a.component}/{a.key}")
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=8)
 @given(data=st.data())
 def test_an_action_takes_any_input(action: Action, data: st.DataObject) -> None:
     inputs = {declared.key: data.draw(VALUES, declared.key) for declared in action.inputs}

@@ -46,7 +46,7 @@ def test_digests_and_codes_are_those_of_the_standards() -> None:
             assert code == base64.b64encode(hmac.digest(b"k" * size, b"ab", name)).decode()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.text(max_size=20), max_size=5), st.binary(max_size=40))
 def test_texts_and_bytes_pass_through_buffers_unchanged(texts: list[str], content: bytes) -> None:
     made = of(

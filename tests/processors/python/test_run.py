@@ -120,7 +120,7 @@ def values_in(said: list[events.Event]) -> dict[str, dict[str, Any]]:
     return state
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(OPS, max_size=4), st.data())
 def test_a_crash_after_any_append_gives_the_same_events_and_runs_no_recorded_step_again(
     ops: list[Op], data: st.DataObject
@@ -139,7 +139,7 @@ def test_a_crash_after_any_append_gives_the_same_events_and_runs_no_recorded_ste
     assert not recorded & set(world.ran)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(OPS, max_size=4))
 def test_a_replay_of_the_whole_journal_runs_nothing_and_says_only_the_end(ops: list[Op]) -> None:
     done, _ = ran(ops, [])
