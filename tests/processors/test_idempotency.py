@@ -218,3 +218,19 @@ def test_old_keys_are_forgotten_as_new_ones_come() -> None:
     for n in range(10):
         door.decide(n * 20 * HOUR, **keyed(str(n)))
     assert idempotency.count(door.keys) == 2
+
+
+def test_who_came_first_with_a_key_keeps_it_for_a_day() -> None:
+    """A worker that has lost its partition may have said the second one."""
+    state, endpoint = idempotency.State(), EndpointId("e")
+
+    def owner(name: str, at: int) -> str:
+        row = [endpoint, "k", "", name, at]
+        idempotency.evolve(state, events.KeysRemembered(trigger_partition=0, keys=[row]))
+        known = idempotency.find(state, endpoint, "k", Instant(at))
+        assert known is not None
+        return known.execution_id
+
+    day = 24 * HOUR
+    given = [("first", day), ("second", day + HOUR), ("third", 2 * day - 1), ("fourth", 2 * day)]
+    assert [owner(*one) for one in given] == ["first", "first", "first", "fourth"]
