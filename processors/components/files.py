@@ -1,12 +1,27 @@
 """Files: inputs that are a text, bytes, or a file as `{data, contentType}` holds it; pure."""
 
-from processors.actions import Input
+from processors.actions import Input, Kind
 from processors.components.refusals import unfit
 from schemas.values import Value
 
 MAX_BYTES = 50 * 1024 * 1024
 
 _WANTED = "a text or a file"
+
+
+def content_input(
+    key: str, label: str, description: str, example: str, *, required: bool = False
+) -> Input:
+    """An input that takes any of the three; one that is not required is empty by default."""
+    return Input(
+        key=key,
+        label=label,
+        kind=Kind.ANY,
+        default=None if required else "",
+        required=required,
+        description=description,
+        example=example,
+    )
 
 
 def inside(value: Value) -> Value:

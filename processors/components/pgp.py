@@ -10,7 +10,7 @@ from typing import Any
 from processors.actions import Action, Context, Input, Kind, Outcome, Runs, StepError, World
 from processors.components import pgp_messages
 from processors.components.computing import compute
-from processors.components.files import MAX_BYTES, bytes_of, inside, text_of
+from processors.components.files import MAX_BYTES, bytes_of, content_input, inside, text_of
 from processors.components.refusals import unfit
 from schemas.values import Value
 
@@ -18,14 +18,7 @@ _ENCRYPTED = "application/pgp-encrypted"
 
 
 def _key(key: str, label: str, description: str) -> Input:
-    return Input(
-        key=key,
-        label=label,
-        kind=Kind.ANY,
-        default="",
-        description=description,
-        example="-----BEGIN PGP PRIVATE KEY BLOCK----- …",
-    )
+    return content_input(key, label, description, "-----BEGIN PGP PRIVATE KEY BLOCK----- …")
 
 
 def _passphrase(key: str, label: str) -> Input:
@@ -38,25 +31,12 @@ def _passphrase(key: str, label: str) -> Input:
 
 
 def _file(key: str, label: str, description: str) -> Input:
-    return Input(
-        key=key,
-        label=label,
-        kind=Kind.ANY,
-        required=True,
-        description=description,
-        example='{"data": …, "contentType": "text/csv"}',
-    )
+    example = '{"data": …, "contentType": "text/csv"}'
+    return content_input(key, label, description, example, required=True)
 
 
 def _public_key(key: str, label: str, description: str) -> Input:
-    return Input(
-        key=key,
-        label=label,
-        kind=Kind.ANY,
-        default="",
-        description=description,
-        example="-----BEGIN PGP PUBLIC KEY BLOCK----- …",
-    )
+    return content_input(key, label, description, "-----BEGIN PGP PUBLIC KEY BLOCK----- …")
 
 
 _MESSAGE = Input(
@@ -87,13 +67,12 @@ _RECIPIENTS = _public_key(
 )
 _SIGNING_KEY = _key("signingKey", "Signing Key", "A private key, to sign what is encrypted.")
 _SIGNING_PASSPHRASE = _passphrase("signingKeyPassphrase", "Signing Key Passphrase")
-_ENCRYPTED_MESSAGE = Input(
-    key="message",
-    label="Encrypted Message",
-    kind=Kind.ANY,
+_ENCRYPTED_MESSAGE = content_input(
+    "message",
+    "Encrypted Message",
+    "The encrypted message, armored or as bytes.",
+    "-----BEGIN PGP MESSAGE----- …",
     required=True,
-    description="The encrypted message, armored or as bytes.",
-    example="-----BEGIN PGP MESSAGE----- …",
 )
 _ENCRYPTED_FILE = _file("file", "File to Decrypt", "The encrypted file, armored or not.")
 _PRIVATE_KEY = _key(
@@ -117,13 +96,11 @@ _MODE = Input(
     example="inline",
 )
 _SIGNED = _file("data", "Data", "The signed message; or what a detached signature is of.")
-_SIGNATURE = Input(
-    key="signature",
-    label="Signature",
-    kind=Kind.ANY,
-    default="",
-    description="The detached signature, armored or as bytes; nothing for a signed message.",
-    example="-----BEGIN PGP SIGNATURE----- …",
+_SIGNATURE = content_input(
+    "signature",
+    "Signature",
+    "The detached signature, armored or as bytes; nothing for a signed message.",
+    "-----BEGIN PGP SIGNATURE----- …",
 )
 _SIGNERS = _public_key(
     "publicKey", "Public Key", "The keys of those who may have signed it, as for recipients."

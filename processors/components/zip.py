@@ -10,7 +10,7 @@ from typing import Any
 
 from processors.actions import Input, Kind, Runs, StepError
 from processors.components import computed
-from processors.components.files import bytes_of
+from processors.components.files import bytes_of, content_input
 from processors.components.refusals import unfit
 from schemas.values import Value
 
@@ -21,14 +21,8 @@ _BEGINNING = (1980, 1, 1, 0, 0, 0)
 
 
 def _file(key: str, label: str, description: str) -> Input:
-    return Input(
-        key=key,
-        label=label,
-        kind=Kind.ANY,
-        default="",
-        description=description,
-        example='{"data": …, "contentType": "application/octet-stream"}',
-    )
+    example = '{"data": …, "contentType": "application/octet-stream"}'
+    return content_input(key, label, description, example)
 
 
 _DATA = _file("fileData", "File Data", "A text or a file.")
