@@ -1,14 +1,17 @@
 """Penstock: the command line, the processes, and what authors of flows and components import.
 
-Authors import from `penstock.sdk`; the names that flows are written with are found here too.
+Authors import from `penstock.sdk`; what stands there under these names is found here too.
 """
 
 import importlib
 from typing import Any
 
-_OF_FLOWS = frozenset(
+_OF_THE_SDK = frozenset(
     [
+        "Action",
+        "Component",
         "ConfigVar",
+        "Connection",
         "Flow",
         "Input",
         "Integration",
@@ -16,6 +19,7 @@ _OF_FLOWS = frozenset(
         "Response",
         "Retry",
         "Start",
+        "StepContext",
         "StepFailed",
         "TimedOut",
         "TriggerResult",
@@ -36,6 +40,6 @@ _OF_FLOWS = frozenset(
 
 def __getattr__(name: str) -> Any:
     """Looked up when it is used, so that importing this package imports nothing else."""
-    if name not in _OF_FLOWS:
+    if name not in _OF_THE_SDK:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module("penstock.sdk"), name)

@@ -22,35 +22,9 @@ from datetime import timedelta
 from typing import Any, ParamSpec, Protocol, cast, overload
 
 from penstock import sdk_inputs
-from penstock.sdk_inputs import Declared, Input
+from penstock.sdk_inputs import Declared
+from penstock.sdk_inputs import Input as Input
 from schemas.definitions import OWN
-
-__all__ = [
-    "Action",
-    "Component",
-    "ConfigVar",
-    "Connection",
-    "Input",
-    "Integration",
-    "Permanent",
-    "Response",
-    "Retry",
-    "StepContext",
-    "StepFailed",
-    "TimedOut",
-    "TriggerResult",
-    "action",
-    "component",
-    "connection",
-    "current",
-    "flow",
-    "on_deploy",
-    "on_remove",
-    "schedule",
-    "starts",
-    "trigger",
-    "webhook",
-]
 
 COMPONENTS = "penstock.components"
 """The group of entry points under which packages publish components."""
