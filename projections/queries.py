@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, func, select
+from sqlalchemy import Column, ColumnElement, Row, Select, func, select
 
 from eventlog.log import EventLog
 from projections import log_lines, render, shapes, tables
@@ -31,6 +31,8 @@ MOST_LINKED = 1_000
 """Of an execution with more step results than this, the first ones are shown."""
 
 _EXECUTION = tables.EXECUTIONS.c
+_SHORT = tuple(known for known in _EXECUTION if known is not _EXECUTION.request)
+"""Without the request, which may take 256 KB: a page of them is not read to be thrown away."""
 _INSTANCE = tables.INSTANCES.c
 _CUSTOMER = tables.CUSTOMERS.c
 _INTEGRATION = tables.INTEGRATIONS.c
@@ -59,7 +61,7 @@ def list_executions(
     """Executions whose admission is known, newest first. Raises Refused for refused ones."""
     if wanted.status is Status.REFUSED:
         raise Refused("refused triggers are listed as refusals", reason="bad_parameter")
-    query = _executions().where(_EXECUTION.received_at.is_not(None), *_conditions(wanted))
+    query = _executions(_SHORT).where(_EXECUTION.received_at.is_not(None), *_conditions(wanted))
     key = (_EXECUTION.received_at, _EXECUTION.id)
     rows, following = page(views, query, key, limit, after, newest_first=True)
     return {"executions": [render.summary(row) for row in rows], "next": following}
@@ -181,14 +183,14 @@ def _position(topic: str, partition: int, offset: int, high: int) -> shapes.Posi
     }
 
 
-def _executions() -> Select[Any]:
+def _executions(columns: Sequence[Column[Any]] = tuple(_EXECUTION)) -> Select[Any]:
     joined = (
         tables.EXECUTIONS.outerjoin(tables.INSTANCES, _INSTANCE.id == _EXECUTION.instance_id)
         .outerjoin(tables.CUSTOMERS, _CUSTOMER.id == _EXECUTION.customer_id)
         .outerjoin(tables.INTEGRATIONS, _INTEGRATION.id == _EXECUTION.integration_id)
     )
     name = _INSTANCE.name.label("instance_name")
-    return select(tables.EXECUTIONS, name, *_NAMES).select_from(joined)
+    return select(*columns, name, *_NAMES).select_from(joined)
 
 
 def _instances() -> Select[Any]:
