@@ -124,7 +124,7 @@ def from_html(given: Value) -> Value:
     """HTML, as far as fpdf2 sets it; images stand in it as data: URLs."""
     with _document(given) as document:
         document.write_html(
-            given["html"],
+            _shown(given["html"]),
             image_map=_held,
             font_family=document.font_family,
             ul_bullet_char="•",
@@ -270,6 +270,20 @@ def _font(document: Any, given: Mapping[str, Any], kept: ExitStack) -> str:
         for style in ("", "B", "I", "BI"):
             document.add_font("given", style, file)
     return "given"
+
+
+def _shown(html: str) -> str:
+    """The body, without what a browser does not show: fpdf2 would print it."""
+    from lxml import etree
+    from lxml.html import document_fromstring, tostring
+
+    with _told("HTML (html) cannot be read"):
+        body = document_fromstring(html).find("body")
+        if body is None:
+            raise StepError("HTML (html) has nothing to show")
+        for element in list(body.iter("script", "style", "template", "title", etree.Comment)):
+            element.drop_tree()
+        return str(tostring(body, encoding="unicode"))
 
 
 def _held(source: str) -> Any:

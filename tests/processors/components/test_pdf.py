@@ -169,6 +169,14 @@ def test_html_is_set_with_the_images_that_it_holds() -> None:
     assert page.mediabox.width > page.mediabox.height
 
 
+def test_what_a_browser_does_not_show_is_not_printed() -> None:
+    html = (
+        "<html><head><title>T</title><style>p {}</style></head><body><!-- c --><p>Hi</p>"
+        "<script>alert(1)</script>there<style>b {}</style></body></html>"
+    )
+    assert pages_of(result("createFromHtml", html=html)) == ["Hi\nthere"]
+
+
 @pytest.mark.parametrize(
     "source", ["/etc/passwd", "file:///etc/passwd", "http://127.0.0.1/a.png", "a.svg", ""]
 )
