@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from processors import conditions
 from processors.actions import StepError
 from schemas.definitions import Pair
+from schemas.stored import Stored
+from schemas.values import NotLoaded
 
 NAN = math.nan
 OPPOSITES = [
@@ -237,3 +239,28 @@ def test_opposites_never_agree(left: Any, right: Any) -> None:
 def test_equality_is_symmetric(left: Any, right: Any) -> None:
     for operator in ("equal", "exactlyMatches"):
         assert holds(operator, left, right) == holds(operator, right, left)
+
+
+STORED = Stored("bodies/a", 1_000_000)
+
+
+@pytest.mark.parametrize(
+    ("operator", "right", "holds"),
+    [
+        ("exists", None, True),
+        ("doesNotExist", None, False),
+        ("isTrue", None, True),
+        ("exactlyMatches", "text", False),
+        ("exactlyMatches", STORED, True),
+    ],
+)
+def test_of_bytes_in_the_blob_store_it_is_known_that_they_are_there(
+    operator: str, right: Any, holds: bool
+) -> None:
+    assert conditions.evaluate([operator, STORED, right]) is holds
+
+
+@pytest.mark.parametrize("operator", ["equal", "greaterThan", "exactlyMatches"])
+def test_an_operator_that_needs_stored_bytes_asks_for_them(operator: str) -> None:
+    with pytest.raises(NotLoaded):
+        conditions.evaluate([operator, STORED, b"bytes"])

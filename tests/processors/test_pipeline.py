@@ -112,13 +112,16 @@ def request(number: int, body: str = '{"sku": "A"}', *, synchronous: bool = True
 
 @asynccontextmanager
 async def processing(
-    log: EventLog, folder: Path, *, code_timeout_s: float = CODE_TIMEOUT_S
+    log: EventLog, folder: Path, *, code_timeout_s: float = CODE_TIMEOUT_S, **limits: int
 ) -> AsyncIterator[None]:
     """The embedded host at work on `log`."""
     definitions = Definitions(log)
     ready = asyncio.Event()
     async with effects.world(
-        code_timeout_s=code_timeout_s, allow_private=True, python_program=startup.PYTHON_PROGRAM
+        code_timeout_s=code_timeout_s,
+        allow_private=True,
+        python_program=startup.PYTHON_PROGRAM,
+        **limits,
     ) as world:
         host = asyncio.ensure_future(
             embedded_host.run(
