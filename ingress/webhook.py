@@ -154,7 +154,6 @@ class Webhooks:
             challenge = signatures.challenge_in(body.kept)
             if challenge is not None:
                 return Answer(200, challenge.encode(), answers.TEXT)
-        request = requests.request_of(call.scope, path, content_type, body)
         if call.key:
             call = replace(
                 call, fingerprint=await repeats.fingerprint(call.scope, path, body, self._blobs)
@@ -163,11 +162,10 @@ class Webhooks:
         waits = call.synchronous or self._is_answered(call.target.flow)
         ticket = self._node.expect(for_result=waits)
         try:
-            value = self._encoded(call, endpoint_id, request, ticket)
-            await self._give_up_if_too_large(value, body)
-            call.target.forwarded.append(self._now())
-            appended = await self._log.append([NewRecord(TRIGGERS.name, endpoint_id, value)])
-            execution_id = ids.execution_of(appended[0].partition, appended[0].offset)
+            request = requests.request_of(call.scope, path, content_type, body)
+            execution_id = await self._append(call, endpoint_id, request, ticket)
+            # Those who wait for long do not hold what they have sent meanwhile.
+            del body, request
             wait_s = self._result_s if waits else self._decision_s
             reply = await self._node.wait(ticket, wait_s, call.receive)
             if isinstance(reply, events.AdmissionDecided) and await self._waits_on(call, reply):
@@ -177,6 +175,16 @@ class Webhooks:
         finally:
             self._node.forget(ticket)
         return await self._answer_to(call, reply, execution_id)
+
+    async def _append(
+        self, call: _Call, endpoint_id: EndpointId, request: events.Request, ticket: Ticket
+    ) -> ExecutionId:
+        """Return once the request is durable. Raises Refused (431) and LogUnavailable."""
+        value = self._encoded(call, endpoint_id, request, ticket)
+        await self._give_up_if_too_large(value, request)
+        call.target.forwarded.append(self._now())
+        [at] = await self._log.append([NewRecord(TRIGGERS.name, endpoint_id, value)])
+        return ids.execution_of(at.partition, at.offset)
 
     def _is_answered(self, flow: Flow | None) -> bool:
         """Whether the trigger of a flow may answer the caller itself."""
@@ -215,11 +223,11 @@ class Webhooks:
         )
         return at_hand.encode([received])
 
-    async def _give_up_if_too_large(self, value: bytes, body: Body) -> None:
+    async def _give_up_if_too_large(self, value: bytes, request: events.Request) -> None:
         """Only headers or a query of megabytes get here: large bodies are in blobs."""
         if len(value) <= MAX_TRIGGER_BYTES:
             return
-        await self._bodies.discard(body)
+        await self._bodies.discard(Body(request.body, request.encoding, request.body_bytes))
         message = "The headers and the query of the request are too large."
         raise Refused(message, status=431, reason="too_large")
 
