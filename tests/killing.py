@@ -33,9 +33,14 @@ def url_of(data: Path, log: str) -> str:
 
 @asynccontextmanager
 async def up(data: Path, log: str) -> AsyncIterator[Running]:
-    """`penstock up`, started and ended in a thread."""
+    """`penstock up`, started and ended in a thread. Flows fail for no slowness of the machine."""
     manager = running.up(
-        data, log=log, master_key=MASTER_KEY, token=TOKEN, allow_private_networks="1"
+        data,
+        log=log,
+        master_key=MASTER_KEY,
+        token=TOKEN,
+        allow_private_networks="1",
+        code_timeout_s=str(PATIENCE_S),
     )
     server = await asyncio.to_thread(manager.__enter__)
     try:
