@@ -56,14 +56,15 @@ def _compare(name: str, operands: Sequence[Value]) -> bool:
     operator = OPERATORS.get(name)
     if operator is None:
         raise StepError(f"Unknown operator {_shown(name)} in a condition")
-    left, right = (*map(_bare, operands[:2]), None, None)[:2]
+    given = [_bare(operand) for operand in operands[: 1 if name in UNARY else 2]]
+    left, right = (*given, None, None)[:2]
     try:
         return operator(left, right)
     except NotLoaded:
         raise
     except (TypeError, ValueError, OverflowError) as error:
-        operands_shown = f"{_shown(left)} {name} {_shown(right)}"
-        message = f"Incompatible comparison arguments: {operands_shown}: {error}"
+        compared = " ".join([_shown(left), name, *map(_shown, given[1:])])
+        message = f"Incompatible comparison arguments: {compared}: {error}"
         raise StepError(message) from error
 
 
@@ -238,7 +239,11 @@ def _exists(left: Value, _right: Value) -> bool:
 
 def _is_empty(left: Value, _right: Value) -> bool:
     native = _native(left)
-    return not (native if _type(native) == "array" else _as_text(left))
+    if _type(native) == "array":
+        return not native
+    if isinstance(native, str) or isinstance(left, str):
+        return not _as_text(left)
+    raise TypeError("neither a text nor a list")
 
 
 def moment(term: Value, zone: tzinfo = UTC) -> datetime:
@@ -298,3 +303,5 @@ OPERATORS: dict[str, Operator] = {
     "isNotEmpty": _not(_is_empty),
 }
 """Every operator by its name; those on one value ignore the right one."""
+
+UNARY = frozenset(("isTrue", "isFalse", "exists", "doesNotExist", "isEmpty", "isNotEmpty"))

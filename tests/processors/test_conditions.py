@@ -264,3 +264,11 @@ def test_of_bytes_in_the_blob_store_it_is_known_that_they_are_there(
 def test_an_operator_that_needs_stored_bytes_asks_for_them(operator: str) -> None:
     with pytest.raises(NotLoaded):
         conditions.evaluate([operator, STORED, b"bytes"])
+
+
+def test_a_message_names_no_second_value_where_the_operator_has_one() -> None:
+    with pytest.raises(StepError) as refused:
+        conditions.evaluate(["and", ["isEmpty", None, None]])
+    assert str(refused.value) == (
+        "Incompatible comparison arguments: null isEmpty: neither a text nor a list"
+    )
