@@ -100,6 +100,9 @@ def recorded_values(values: Mapping[str, Value], secrets: Iterable[str]) -> dict
     kept: dict[str, Any] = {}
     room = MAX_INPUTS_BYTES
     for key, value in values.items():
+        if _is_longer(value, MAX_DIGESTED_BYTES):
+            kept[key] = {OMITTED: {"moreThanBytes": MAX_DIGESTED_BYTES}}
+            continue
         try:
             kept[key], size = _short(_hidden(value, secrets), min(room, MAX_INPUT_BYTES))
         except RecursionError:

@@ -11,6 +11,7 @@ from processors.recorded_inputs import (
     MAX_INPUT_BYTES,
     MAX_INPUTS_BYTES,
     recorded,
+    recorded_values,
 )
 from schemas.definitions import Complex, ConfigVar, Entry, Input, Literal, Pair, Reference, Template
 
@@ -97,6 +98,11 @@ def test_of_what_json_cannot_hold_the_reason_is_kept() -> None:
     for _ in range(250):
         deep = [deep]
     assert "$omitted" in of(RESULT, deep)
+
+
+def test_what_a_python_step_is_given_is_not_read_to_its_end_where_it_is_long() -> None:
+    kept = recorded_values({"rows": [[0] * 1_000] * 1_000, "n": 1}, frozenset())
+    assert kept == {"rows": {"$omitted": {"moreThanBytes": MAX_DIGESTED_BYTES}}, "n": 1}
 
 
 JSON = st.recursive(
