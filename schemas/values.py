@@ -208,10 +208,17 @@ def _untag(value: Any) -> Value:
 def shown(value: Value, most: int = 200) -> str:
     """`value` as an error names it: JSON, cut after `most` characters."""
     try:
-        text = dump(value).decode()
-    except NotSerializable:
+        text = orjson.dumps(value, default=_readable, option=orjson.OPT_NON_STR_KEYS).decode()
+    except TypeError:
         text = repr(value)
     return text if len(text) <= most else f"{text[:most]}…"
+
+
+def _readable(value: Any) -> Any:
+    """A tuple with names as a list; what JSON has no way to write as Python shows it."""
+    if isinstance(value, tuple):
+        return list(value)
+    return _bytes_as_base64(value) if isinstance(value, bytes | bytearray) else repr(value)
 
 
 def load(content: bytes) -> Any:

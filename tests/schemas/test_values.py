@@ -11,6 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from schemas import values
+from schemas.definitions import Pair
 
 SCALARS = (
     st.none()
@@ -114,3 +115,17 @@ def test_dates_and_uuids_are_texts_beside_bytes_as_they_are_without() -> None:
         "id": "00000000-0000-0000-0000-000000000007",
         "raw": b"x",
     }
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ([Pair("a", 1), "b", b"x"], '[["a",1],"b","eA=="]'),
+        ({1: {2}}, '{"1":"{2}"}'),
+        ("x" * 300, f'"{"x" * 199}…'),
+    ],
+)
+def test_an_error_shows_a_value_as_json_and_no_more_of_it_than_helps(
+    value: Any, shown: str
+) -> None:
+    assert values.shown(value) == shown
