@@ -25,6 +25,7 @@ from schemas.definitions import (
     Reference,
 )
 from schemas.secrets import hide
+from schemas.stored import Stored
 from schemas.values import NotSerializable, Value, dump
 
 MAX_INPUT_BYTES = 4096
@@ -80,12 +81,16 @@ def _is_longer(value: Value, limit: int) -> bool:
     """Whether `value` takes more than so many bytes of JSON, roughly; no more of it is read."""
     if isinstance(value, str | bytes):
         return len(value) + 2 > limit
+    if isinstance(value, Stored):
+        return value.size > limit
     pending, size = [value], 0
     while pending and size <= limit:
         one = pending.pop()
         size += 2
         if isinstance(one, str | bytes):
             size += len(one)
+        elif isinstance(one, Stored):
+            size += one.size
         elif isinstance(one, dict):
             size += 8 * len(one)
             pending += one

@@ -151,7 +151,7 @@ class Form:
             part.start = self._fed + start - part.size
         part.size += end - start
         if not self._keeps and part.size > self._inline:
-            part.is_left = part.size > 0
+            part.is_left = True
             part.chunks.clear()
             return
         if self._room is not None:

@@ -48,8 +48,7 @@ class Bound:
 
 async def read(shown: str, response: httpx.Response, bound: Bound) -> bytes | Stored:
     """The body of an answer to the call that is `shown`. Raises Failed, for too large a one too."""
-    announced = response.headers.get("content-length", "")
-    if announced.isdecimal() and len(announced) < 19 and int(announced) > bound.max_bytes:
+    if response.request.method != "HEAD" and _announced_bytes(response) > bound.max_bytes:
         raise _too_large(shown, bound)
     chunks = _bounded(shown, decoded(shown, response), bound)
     body = bytearray()
@@ -58,6 +57,12 @@ async def read(shown: str, response: httpx.Response, bound: Bound) -> bytes | St
         if bound.key and bound.blobs is not None and len(body) > INLINE_BYTES:
             return await _kept(shown, _chained(bytes(body), chunks), bound.blobs, bound.key)
     return bytes(body)
+
+
+def _announced_bytes(response: httpx.Response) -> int:
+    length = response.headers.get("content-length", "")
+    # int() refuses very long texts.
+    return int(length) if length.isascii() and length.isdecimal() and len(length) < 19 else 0
 
 
 async def _kept(shown: str, chunks: AsyncIterator[bytes], blobs: Blobs, key: str) -> Stored:

@@ -136,9 +136,13 @@ async def test_steps_that_only_pass_it_on_do_not_load_it(tmp_path: Path) -> None
     async with bench(tmp_path, PASSING, max_loaded_bytes=1_000) as one:
         found = await one.value()
         sent = one.stub.received[-1]
+        said = await said_on(one.log, EXECUTIONS)
     assert isinstance(found, Stored)
     assert (sent.method, len(sent.body)) == ("POST", SIZE)
     assert sent.headers["content-type"] == "text/plain"
+    given = {e.step: e.inputs or {} for e in said if isinstance(e, events.StepSucceeded)}
+    assert given["send"]["data"] == {"$reference": ["get", "results"]}
+    assert given["stop"]["jsonBody"] == {"$reference": ["choose", "results"]}
 
 
 async def test_steps_that_need_the_bytes_have_them_loaded(tmp_path: Path) -> None:

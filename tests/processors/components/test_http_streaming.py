@@ -73,6 +73,13 @@ async def test_small_answers_and_those_that_are_parsed_are_values(
     assert kept(tmp_path) == []
 
 
+async def test_head_of_what_is_too_large_is_an_answer(server: Server, world: World) -> None:
+    server.replies["/"] = [answer(LARGE).partition(b"\r\n\r\n")[0] + b"\r\n\r\n"]
+    bounded = replace(world, max_loaded_bytes=1_000, max_download_bytes=1_000)
+    outcome = await run(bounded, "httpHead", url=server.url())
+    assert outcome.result["headers"]["content-length"] == str(len(LARGE))
+
+
 @pytest.mark.parametrize("packed", [False, True])
 async def test_an_answer_above_the_bound_names_step_url_and_setting(
     server: Server, world: World, tmp_path: Path, packed: bool
