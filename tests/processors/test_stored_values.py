@@ -1,5 +1,6 @@
 """Bytes in the blob store on their way through a flow: passed on, or loaded where needed."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -298,3 +299,45 @@ async def test_a_large_binary_body_and_large_files_of_forms_are_not_loaded(tmp_p
     assert body_of(1) == Stored("bodies/image", SIZE)
     assert body_of(2)["f"]["data"] == Stored("bodies/form", SIZE, form.index(image))
     assert "PENSTOCK_MAX_LOADED_BYTES" in (told[3].error or "")
+
+
+async def test_an_execution_that_goes_on_after_a_crash_knows_what_is_stored(tmp_path: Path) -> None:
+    asked, gone = asyncio.Event(), asyncio.Event()
+
+    async def hang(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.set()
+        await gone.wait()
+        writer.close()
+
+    hanging = await asyncio.start_server(hang, "127.0.0.1", 0)
+    log = await SqliteLog.open(tmp_path / "log.db")
+    await deploy(log, STEPS.format(steps=RESUMED))
+    async with hanging, http_stub.running() as stub:
+        stub.replies["/file"] = [Reply(b"x" * SIZE, content_type="image/png")]
+        port = hanging.sockets[0].getsockname()[1]
+        told = {"url": f"{stub.url}/file", "port": port}
+        async with processing(log, tmp_path):
+            await log.append([request(1, orjson.dumps(told).decode())])
+            await asyncio.wait_for(asked.wait(), 30)
+        gone.set()
+        hanging.close()
+        async with processing(log, tmp_path):
+            [reply] = await replies(log, 1)
+        fetched = [sent for sent in stub.received if sent.path == "/file"]
+    await log.close()
+    assert isinstance(reply, events.ResultReady)
+    assert reply.response is not None
+    assert reply.response.result["data"]["$stored"][1:] == [0, SIZE]
+    assert len(fetched) == 1
+
+
+RESUMED = """
+      - name: Hang
+        action: {{key: httpGet, component: {{key: http}}}}
+        errorConfig: {{errorHandlerType: ignore}}
+        inputs:
+          url: {{type: template, value: "http://127.0.0.1:{{{{$trigger.results.body.data.port}}}}/"}}
+      - name: Last
+        action: {{key: selectExecutedStepResult, component: {{key: branch}}}}
+        inputs: {{stepResults: {{type: complex, value: [{{type: reference, value: get.results}}]}}}}
+""".replace("{{", "{").replace("}}", "}")
