@@ -320,6 +320,9 @@ def _collect(known: _Partition, partition: int, first_offset: int, record: Recor
         idempotency.evolve(known.keys.state, event)
         if isinstance(event, events.KeysRemembered):
             continue
+        if isinstance(event, events.ExecutionAdmitted | events.TriggerRefused):
+            # The broker's clock may have gone back since.
+            known.latest = max(known.latest, event.received_at)
         if isinstance(event, _LIMITED):
             state = known.states.get(event.endpoint_id, admission.INITIAL)
             known.states[event.endpoint_id] = admission.evolve(state, event)
