@@ -6,6 +6,7 @@ that flows that call one another in a circle come to an end.
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from http import HTTPStatus
 
 from processors.actions import Outcome
@@ -34,6 +35,13 @@ def answered(admitted: events.ExecutionAdmitted, last: Terminal) -> events.FlowA
         response=None if failed else getattr(last, "response", None),
         error=getattr(last, "error", None),
     )
+
+
+def without_response(last: Terminal) -> Terminal:
+    """The last event of an execution whose response stands before it."""
+    if isinstance(last, events.ExecutionFailed):
+        return last
+    return replace(last, response=None)
 
 
 def refused(

@@ -391,8 +391,8 @@ class Run:
             performed = yield from self._attempt(step, loop_path, action, attempt, known)
             if performed.outcome is not None and performed.outcome.wait_s:
                 performed = yield from self._pass_time(step, loop_path, performed)
-            if performed.outcome is not None and self._asks(performed.outcome):
-                performed = yield from self._ask(step, loop_path, attempt, performed.outcome)
+            if performed.outcome is not None and performed.outcome.invokes:
+                performed = yield from self._ask(step, loop_path, attempt, performed)
             if performed.outcome is not None:
                 if performed.outcome.iterations is None:
                     self._succeed(step, loop_path, performed.outcome, attempt, performed)
@@ -432,14 +432,14 @@ class Run:
             )
         return Suspend(until)
 
-    def _asks(self, outcome: Outcome) -> bool:
-        return any(one.asks and self.answers(one.flow) for one in outcome.invokes)
-
     def _ask(
-        self, step: Step, loop_path: str, attempt: int, outcome: Outcome
+        self, step: Step, loop_path: str, attempt: int, performed: Performed
     ) -> Generator[Effect, Performed | None, Performed]:
-        """Invoke a flow and wait for its answer."""
-        [invocation] = outcome.invokes
+        """Where a flow is invoked that answers, invoke it now and wait for its answer."""
+        assert performed.outcome is not None
+        invocation = performed.outcome.invokes[0]
+        if not (invocation.asks and self.answers(invocation.flow)):
+            return performed
         if self.admitted.depth >= flow_answers.MOST_WAITING:
             return self._error(
                 f"flow {invocation.flow!r} is not called: {flow_answers.MOST_WAITING} flows"
@@ -471,8 +471,8 @@ class Run:
                     f"flow {invocation.flow!r} has not answered within {flow_answers.ANSWER_S:g} s"
                 )
             yield Suspend(until, hears=asked.execution_id)
-        performed = flow_answers.performed(answer, invocation.flow, began, self.now)
-        return replace(performed, error=hide(performed.error, self.secrets))
+        answered = flow_answers.performed(answer, invocation.flow, began, self.now)
+        return replace(answered, error=hide(answered.error, self.secrets))
 
     def _caller(self, step: Step, loop_path: str) -> invocations.Caller:
         return invocations.Caller(

@@ -54,7 +54,8 @@ async def written(journal: Journal, run: Run, blobs: Blobs) -> Written:
     flow_answer = None
     if isinstance(said[-1], execution.Terminal):
         flow_answer = flow_answers.answered(run.admitted, said[-1])
-        said[-1:] = [said[-1]] if flow_answer is None else [flow_answer, said[-1]]
+        if flow_answer is not None:
+            said[-1:] = [flow_answer, flow_answers.without_response(said[-1])]
     led_on = [onward(event) for event in invoked]
     place = journal_records.Place(journal.partition, journal.claim, run.admitted.instance_id)
     records, last = await journal_records.records(said, run.admitted.execution_id, place, blobs)

@@ -23,6 +23,7 @@ from tests.processors.instances import (
     ended,
     flow,
     of,
+    tell,
 )
 from tests.processors.test_cross_flow import results
 from tests.processors.test_pipeline import processing
@@ -150,6 +151,31 @@ async def test_after_a_crash_at_any_point_it_comes_to_the_same_end(
         assert {repr(told) for told in results(said, "step2")} == {"{'told': 'A'}"}, count
         assert not of(events.ExecutionFailed, said)
         await log.close()
+
+
+async def test_a_call_of_a_paused_instance_fails_the_step_that_waits(tmp_path: Path) -> None:
+    """Its worker ended before the call had been admitted, and then the instance was paused."""
+    whole = await SqliteLog.open(tmp_path / "log.db")
+    text = definition(FIRST, SECOND)
+    await deploy(whole, text)
+    async with processing(whole, tmp_path):
+        await whole.append([call("First", '{"sku": "A"}')])
+        await ended(whole, 2)
+    first = next(run for run in (await admitted(whole)).values() if run.flow == "First")
+    journal = await whole.read(EXECUTIONS, 0, 0, max_records=1_000)
+    asked = next(i for i, record in enumerate(journal) if b"flow.invoked" in record.value)
+    await whole.close()
+    log = await SqliteLog.open(tmp_path / "paused.db")
+    await deploy(log, text)
+    await tell(log, events.InstancePaused(instance_id=INSTANCE))
+    started = [NewRecord(EXECUTIONS.name, one.key, one.value) for one in journal[: asked + 1]]
+    admission = NewRecord(ADMISSIONS.name, INSTANCE, codec.encode([first]))
+    await log.append([call("First", '{"sku": "A"}'), admission, *started])
+    async with processing(log, tmp_path):
+        said = await ended(log, 1)
+    [failed] = of(events.ExecutionFailed, said)
+    assert failed.error == "flow 'Second' failed: it was refused: instance_paused"
+    await log.close()
 
 
 async def test_what_is_too_late_fails_the_step(
