@@ -172,7 +172,7 @@ def deploy(
     }
     answer = _send_file(file, "/deployments", {k: v for k, v in wanted.items() if v is not None})
     show.unknown_components(answer["unknownComponents"])
-    show.warnings(answer.get("warnings", ()))
+    show.warnings(answer["warnings"])
     if as_json:
         show.as_json(answer)
     else:
