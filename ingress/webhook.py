@@ -1,4 +1,4 @@
-"""Webhooks: a request at `/trigger/{endpoint}/{path}` becomes an event, then gets an answer.
+"""Webhooks: a request at `/trigger/{endpoint}/{path}` becomes an event, and waits for a reply.
 
 Takes in ASGI calls, bare of any framework because every microsecond here is paid by each request;
 gives out WebhookReceived on `triggers`. The rate limit is admission's; only a flood far above it is
@@ -9,24 +9,22 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
-from functools import partial
-from typing import assert_never
+from dataclasses import replace
 
 from eventlog import at_hand
 from eventlog.blobs import Blobs
 from eventlog.definitions import Definitions
 from eventlog.limits import MAX_VALUE_BYTES
 from eventlog.log import EventLog, NewRecord
-from ingress import answers, decisions, intake, methods, repeats, requests, targets, triggers
+from ingress import answers, decisions, intake, methods, repeats, requests, targets
 from ingress.answers import Answer, Disconnected, Receive, Scope, Send
 from ingress.known_endpoints import KnownEndpoints
 from ingress.refused_calls import NOWHERE, RefusedCalls
+from ingress.replying import Call, Replying
 from ingress.requests import Address, Body
 from ingress.results import Results
 from ingress.targets import Target
-from ingress.triggers import Accepted
-from ingress.waiting import Node, Reply, Ticket
+from ingress.waiting import Node, Ticket
 from schemas import bodies, events, ids, signatures
 from schemas.definitions import Flow
 from schemas.errors import Refused, Retryable
@@ -47,20 +45,6 @@ _MALFORMED = "malformed_json"
 """The one refusal whose answer has no reason."""
 
 _logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class _Call:
-    """One request on its way."""
-
-    scope: Scope
-    receive: Receive
-    endpoint: str
-    target: Target
-    synchronous: bool
-    by_flow: bool
-    key: str = ""
-    fingerprint: str = ""
 
 
 class Webhooks:
@@ -85,16 +69,22 @@ class Webhooks:
     ) -> None:
         self._log = log
         self._blobs = blobs
-        self._find_end = find_end
         self._bodies = intake.Bodies(blobs, max_bytes=max_body_bytes, max_text_bytes=max_text_bytes)
         self._node = node
-        self._results = results
         self._public_url = public_url
         self._answering = answering
         self._decision_s = decision_s
         self._result_s = result_s
         self._endpoints = KnownEndpoints(definitions, master_key)
         self._refused = RefusedCalls(log)
+        self._replying = Replying(
+            log=log,
+            endpoints=self._endpoints,
+            results=results,
+            find_end=find_end,
+            public_url=public_url,
+            too_late=self._too_late,
+        )
         self._now: Callable[[], float] = asyncio.get_running_loop().time
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -141,10 +131,10 @@ class Webhooks:
             self._refused.note(endpoint_id, Reason.RATE_LIMITED.value, scope)
             return decisions.throttled(address.endpoint, target.deployed.rate_limit, None)
         key = repeats.key_of(scope)
-        call = _Call(scope, receive, address.endpoint, target, *_waits(scope, target), key=key)
+        call = Call(scope, receive, address.endpoint, target, *_waits(scope, target), key=key)
         return await self._accept(call, endpoint_id, address.path)
 
-    async def _accept(self, call: _Call, endpoint_id: EndpointId, path: str) -> Answer:
+    async def _accept(self, call: Call, endpoint_id: EndpointId, path: str) -> Answer:
         content_type = requests.header(call.scope, b"content-type") or ""
         media = bodies.media_of(content_type)
         scheme = call.target.scheme
@@ -174,10 +164,10 @@ class Webhooks:
                 reply = await self._node.wait(ticket, self._result_s, call.receive)
         finally:
             self._node.forget(ticket)
-        return await self._answer_to(call, reply, execution_id)
+        return await self._replying.answer(call, reply, execution_id)
 
     async def _append(
-        self, call: _Call, endpoint_id: EndpointId, request: events.Request, ticket: Ticket
+        self, call: Call, endpoint_id: EndpointId, request: events.Request, ticket: Ticket
     ) -> ExecutionId:
         """Return once the request is durable. Raises Refused (431) and LogUnavailable."""
         value = self._encoded(call, endpoint_id, request, ticket)
@@ -186,6 +176,11 @@ class Webhooks:
         [at] = await self._log.append([NewRecord(TRIGGERS.name, endpoint_id, value)])
         return ids.execution_of(at.partition, at.offset)
 
+    def _too_late(self) -> str:
+        """When the result would have had to be there."""
+        ended = self._node.has_ended
+        return "before this server ended" if ended else f"within {self._result_s:g} seconds"
+
     def _is_answered(self, flow: Flow | None) -> bool:
         """Whether the trigger of a flow may answer the caller itself."""
         if flow is None:
@@ -193,7 +188,7 @@ class Webhooks:
         trigger = flow.steps[0]
         return trigger.answers or (trigger.component, trigger.action) in self._answering
 
-    async def _waits_on(self, call: _Call, decided: events.AdmissionDecided) -> bool:
+    async def _waits_on(self, call: Call, decided: events.AdmissionDecided) -> bool:
         """Whether the flow that was found makes the caller wait for more than the decision."""
         if decided.reason is not None:
             return False
@@ -206,7 +201,7 @@ class Webhooks:
         return self._is_answered(self._endpoints.definition(deployed).flow(decided.flow))
 
     def _encoded(
-        self, call: _Call, endpoint_id: EndpointId, request: events.Request, ticket: Ticket
+        self, call: Call, endpoint_id: EndpointId, request: events.Request, ticket: Ticket
     ) -> bytes:
         received = events.WebhookReceived(
             endpoint_id=endpoint_id,
@@ -231,72 +226,6 @@ class Webhooks:
         message = "The headers and the query of the request are too large."
         raise Refused(message, status=431, reason="too_large")
 
-    async def _answer_to(
-        self, call: _Call, reply: Reply | None, execution_id: ExecutionId
-    ) -> Answer:
-        match reply:
-            case None if call.synchronous:
-                shown = ids.to_global(ids.EXECUTION, execution_id)
-                ends = "before this server ended"
-                when = ends if self._node.has_ended else f"within {self._result_s:g} seconds"
-                message = f"Execution {shown} has not finished {when}."
-                content = {"error": message, "reason": "timeout", "executionId": shown}
-                return answers.of_json(504, content, execution_id=execution_id)
-            case None:
-                return answers.of_json(
-                    202, decisions.naming(execution_id), execution_id=execution_id
-                )
-            case events.AdmissionDecided(reason=None):
-                return decisions.of_accepted(await self._accepted(call, reply), execution_id)
-            case events.AdmissionDecided(reason=Reason.REPEATED):
-                return await self._repeated(call, reply)
-            case events.AdmissionDecided(limit=limit) if reply.reason is not None:
-                limit = limit or call.target.deployed.rate_limit
-                return decisions.of_refusal(reply, call.endpoint, limit)
-            case events.TriggerAnswered():
-                return decisions.of_trigger(reply)
-            case events.ResultReady():
-                return await self._result(call, reply)
-            case events.AdmissionDecided():
-                raise AssertionError("both kinds of a decision are above")
-            case _:
-                assert_never(reply)
-
-    async def _repeated(self, call: _Call, decided: events.AdmissionDecided) -> Answer:
-        """What the first request with this key was answered, as far as that is known now."""
-        first = decided.execution_id
-        if call.synchronous or decided.synchronous:
-            found = await repeats.end_of(first, self._log, self._find_end)
-            answer = found if isinstance(found, Answer) else await self._result(call, found)
-        else:
-            answer = decisions.of_accepted(await self._accepted(call, decided), first)
-        return replace(answer, headers=(*answer.headers, repeats.REPLAYED))
-
-    async def _accepted(self, call: _Call, decided: events.AdmissionDecided) -> Accepted:
-        """The answer that the flow of the endpoint, or else the one that was found, gives."""
-        if call.target.flow is not None or decided.instance_id is None:
-            return call.target.accepted
-        deployed = await self._endpoints.deployed(decided.instance_id)
-        flow = self._endpoints.definition(deployed).flow(decided.flow)
-        config = partial(self._endpoints.config, deployed)
-        return Accepted() if flow is None else triggers.accepted(flow.steps[0], config)
-
-    async def _result(self, call: _Call, ready: events.ResultReady) -> Answer:
-        if ready.error is not None:
-            return decisions.of_failure(ready.error, ready.reason, ready.execution_id)
-        response = ready.response or events.Response()
-        if response.status is not None:
-            headers = answers.headers_of(response.headers)
-            return await self._results.body(response.status, response, ready.execution_id, headers)
-        if _is_true(call.scope, b"prismatic-prefer-direct-sync-json-response"):
-            direct = await self._results.direct(ready)
-            if direct is not None:
-                return direct
-        base = requests.base_url(call.scope, self._public_url)
-        location = self._results.address(ready, base).encode("latin-1")
-        headers = ((b"location", location),)
-        return Answer(303, headers=headers, execution_id=ready.execution_id)
-
 
 def _verifier(scheme: Scheme, scope: Scope) -> Verifier:
     def header(name: str) -> str | None:
@@ -320,7 +249,3 @@ def _waits(scope: Scope, target: Target) -> tuple[bool, bool]:
     given = requests.header(scope, b"prismatic-synchronous")
     word = given.strip().lower() if given else ""
     return _WORDS.get(word, target.synchronous), target.flow is None and word not in _WORDS
-
-
-def _is_true(scope: Scope, name: bytes) -> bool:
-    return (requests.header(scope, name) or "").strip().lower() == "true"
