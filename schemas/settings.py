@@ -77,6 +77,8 @@ def _parse(name: str, text: str, kind: type) -> str | int | float | bool:
     if kind is str:
         if name == "public_url" and not text.startswith(("http://", "https://")):
             raise Unusable(f"{PREFIX}PUBLIC_URL={text!r} begins with neither http:// nor https://")
+        if name == "public_url" and not (text.isascii() and text.isprintable()):
+            raise Unusable(f"{PREFIX}PUBLIC_URL={text!r} holds characters that no URL has")
         return text
     try:
         number: int | float = kind(text)

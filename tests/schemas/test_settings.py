@@ -71,6 +71,7 @@ def test_the_command_line_wins_over_the_environment() -> None:
         ("PENSTOCK_CODE_TIMEOUT_S", "-1"),
         ("PENSTOCK_ALLOW_PRIVATE_NETWORKS", "perhaps"),
         ("PENSTOCK_PUBLIC_URL", "hooks.example.com"),
+        ("PENSTOCK_PUBLIC_URL", "https://hooks.exämple.com"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_named_with_its_variable(key: str, value: str) -> None:
