@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Row, Select, func, select
+from sqlalchemy import Column, ColumnElement, Row, Select, case, func, select
 
 from eventlog.log import EventLog
 from projections import log_lines, render, shapes, tables
@@ -27,8 +27,12 @@ from schemas.events import Reason
 from schemas.instants import Instant
 
 MOST_STEPS = 10_000
-MOST_LINKED = 1_000
 """Of an execution with more step results than this, the first ones are shown."""
+
+MOST_STEP_CHARACTERS = 32 * 1024 * 1024
+"""Of an execution whose results and inputs are longer than this, the first ones are shown."""
+
+MOST_LINKED = 1_000
 
 _EXECUTION = tables.EXECUTIONS.c
 _SHORT = tuple(known for known in _EXECUTION if known is not _EXECUTION.request)
@@ -238,10 +242,22 @@ def _id_or(named: Select[Any], type_name: str, text: str) -> Any:
 
 
 def _steps(views: Views, execution_id: str) -> Sequence[Row[Any]]:
+    """In order; from MOST_STEP_CHARACTERS on only how long results and inputs are."""
     known = tables.STEP_RESULTS.c
-    query = select(tables.STEP_RESULTS).where(known.execution_id == execution_id)
-    outer_first = func.length(known.loop_path)
-    return views.rows(query.order_by(known.position, outer_first).limit(MOST_STEPS))
+    order = (known.position, func.length(known.loop_path))
+    lengths = [func.coalesce(func.length(column), 0) for column in (known.result, known.inputs)]
+    so_far = func.sum(lengths[0] + lengths[1]).over(order_by=order)
+    held = so_far <= MOST_STEP_CHARACTERS
+    columns = [column for column in known if column.name not in ("result", "inputs")]
+    query = select(
+        *columns,
+        case((held, known.result)).label("result"),
+        case((held, known.inputs)).label("inputs"),
+        case((~held, lengths[0])).label("result_characters"),
+        case((~held, lengths[1])).label("inputs_characters"),
+    )
+    ordered = query.where(known.execution_id == execution_id).order_by(*order)
+    return views.rows(ordered.limit(MOST_STEPS))
 
 
 def _linked(views: Views, link: ColumnElement[bool]) -> list[str]:

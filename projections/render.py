@@ -99,7 +99,7 @@ def step(row: Row[Any], names: Mapping[str, str], execution: Row[Any]) -> shapes
         "loopPath": row.loop_path,
         "attempt": row.attempt,
         "branch": row.branch,
-        "inputs": None if row.inputs is None else orjson.loads(row.inputs),
+        "inputs": _inputs(row),
         "result": _result(row),
         "error": error,
         "startedAt": _iso(row.ended_at if row.started_at is None else row.started_at),
@@ -189,10 +189,22 @@ def _by_name(pairs: list[list[str]]) -> dict[str, str | list[str]]:
     return {name: sent[0] if len(sent) == 1 else sent for name, sent in found.items()}
 
 
+def _inputs(row: Row[Any]) -> dict[str, Any] | None:
+    if row.inputs_characters:
+        return _omitted(row.inputs_characters)
+    return None if row.inputs is None else orjson.loads(row.inputs)
+
+
+def _omitted(characters: int) -> dict[str, Any]:
+    return {"$omitted": {"characters": characters}}
+
+
 def _result(row: Row[Any]) -> Any:
     """The value as people get it: bytes as base64 texts, or as the blob that they are in."""
     if row.blob is not None:
         return {"blob": row.blob}
+    if row.result_characters:
+        return _omitted(row.result_characters)
     result = None if row.result is None else orjson.loads(row.result)
     if row.tagged:
         return values.described(values.from_json(result, tagged=True))

@@ -44,7 +44,8 @@ class Step(TypedDict):
 
     `inputs` are those that the definition does not spell out, by name: values, bytes in base64;
     `{"$configVar": key}`; for what is long `{"$reference": [step, kind, segment…]}` or
-    `{"$omitted": {"bytes", "sha256"}}`.
+    `{"$omitted": {"bytes", "sha256"}}`. Of an execution that holds very much, later results and
+    inputs are `{"$omitted": {"characters"}}`.
     """
 
     key: str

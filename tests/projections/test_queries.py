@@ -196,6 +196,25 @@ def test_without_a_definition_a_step_is_shown_by_its_key(views: Views) -> None:
     assert step["name"] == "saveIt"
 
 
+def test_of_very_much_the_first_results_are_shown_and_the_lengths_of_others(
+    views: Views, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queries, "MOST_STEP_CHARACTERS", 100)
+    large = {"result": "x" * 60, "inputs": {"a": "y" * 10}}
+    said = [story.succeeded(0, key, **large) for key in ("first", "second", "third")]
+    story.tell(
+        views,
+        story.record("admissions", 0, story.admitted(0)),
+        story.record("executions", 0, story.started(0), *said),
+    )
+    steps = queries.show_execution(views, story.execution_id(0))["steps"]
+    assert [step["key"] for step in steps] == ["first", "second", "third"]
+    assert (steps[0]["result"], steps[0]["inputs"]) == ("x" * 60, {"a": "y" * 10})
+    for step in steps[1:]:
+        assert step["result"] == {"$omitted": {"characters": 62}}
+        assert step["inputs"] == {"$omitted": {"characters": 18}}
+
+
 def test_a_body_in_a_blob_is_shown_as_a_reference(views: Views) -> None:
     large = story.request(body="blobs/7", encoding=events.BodyEncoding.BLOB, body_bytes=10**6)
     story.tell(views, story.record("admissions", 0, story.admitted(0, request=large)))
