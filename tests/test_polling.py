@@ -10,6 +10,7 @@ from schemas import events
 from schemas.events import InvokeType, ResultType, Scheduled, Scope
 from schemas.ids import CustomerId
 from schemas.instants import SECOND, Instant
+from tests.processors.at_work import MASTER_KEY, processing
 from tests.processors.instances import (
     INSTANCE,
     INTEGRATION,
@@ -21,7 +22,6 @@ from tests.processors.instances import (
     of,
     tell,
 )
-from tests.processors.test_pipeline import MASTER_KEY, processing
 from tests.processors.test_triggers import FAILS_ON_3, Adds, Polling, adds, trigger
 
 __all__ = ["adds"]

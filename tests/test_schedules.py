@@ -22,8 +22,8 @@ from schemas import codec, events, topics
 from schemas.events import Scheduled
 from schemas.instants import SECOND, Instant
 from schemas.topics import ADMISSIONS, DEFINITIONS, TRIGGERS
+from tests.processors.at_work import MASTER_KEY
 from tests.processors.instances import INSTANCE, definition, deploy, flow, of, tell
-from tests.processors.test_pipeline import MASTER_KEY
 
 MINUTE = 60 * SECOND
 EVERY_5 = "*/5 * * * *"

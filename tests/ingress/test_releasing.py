@@ -8,7 +8,7 @@ from schemas import events, ids
 from schemas.ids import IntegrationId
 from schemas.topics import DEFINITIONS
 from tests.ingress.serving import ADMIN, Served, definition
-from tests.processors.test_pipeline import said_on
+from tests.processors.at_work import said_on
 
 
 async def release(ingress: Served, integration: str, **body: Any) -> httpx.Response:

@@ -34,8 +34,8 @@ from schemas import codec, events
 from schemas.ids import InstanceId
 from schemas.topics import DEFINITIONS, TRIGGERS
 from tests.ingress.serving import ADMIN, TOKEN
+from tests.processors.at_work import MASTER_KEY, processing, said_on
 from tests.processors.instances import admitted, definition, ended, flow, of
-from tests.processors.test_pipeline import MASTER_KEY, processing, said_on
 
 BASE = "https://hooks.test"
 SECRET = "secret-of-tests"

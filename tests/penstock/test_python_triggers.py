@@ -6,8 +6,8 @@ from eventlog.sqlite import SqliteLog
 from schemas import events
 from schemas.topics import TRIGGERS
 from tests.penstock.test_changes import node
+from tests.processors.at_work import processing, said_on
 from tests.processors.instances import ended, of
-from tests.processors.test_pipeline import processing, said_on
 
 FILE = """
 from penstock.sdk import Input, Integration, TriggerResult, flow, starts, trigger

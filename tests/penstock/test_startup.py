@@ -12,7 +12,7 @@ from penstock import startup
 from schemas.errors import Unusable
 from schemas.settings import Settings
 from tests.processors import instances
-from tests.processors.test_pipeline import MASTER_KEY
+from tests.processors.at_work import MASTER_KEY
 
 OTHER_KEY = "b3RoZXJvdGhlcm90aGVyb3RoZXJvdGhlcm90aGVyb3Q="
 

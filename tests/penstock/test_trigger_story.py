@@ -16,8 +16,8 @@ from processors import effects, faust_host
 from schemas import events
 from schemas.topics import ADMISSIONS, DEFINITIONS
 from tests.penstock.test_changes import Hooked, Served, hooked, hooked_flow, node
+from tests.processors.at_work import MASTER_KEY, processing, said_on
 from tests.processors.instances import definition, ended, flow, of
-from tests.processors.test_pipeline import MASTER_KEY, processing, said_on
 
 __all__ = ["hooked"]
 

@@ -9,7 +9,7 @@ from schemas import catalog, codec, events, ids
 from schemas.ids import CustomerId, EndpointId, ExecutionId, InstanceId, IntegrationId
 from schemas.integration_file import read
 from schemas.topics import ADMISSIONS, DEFINITIONS, EXECUTIONS, TRIGGERS
-from tests.processors.test_pipeline import MASTER_KEY, said_on
+from tests.processors.at_work import MASTER_KEY, said_on
 
 INSTANCE = InstanceId("n")
 INTEGRATION = IntegrationId("i")

@@ -7,8 +7,8 @@ from eventlog.log import EventLog
 from penstock import python_files
 from schemas import events
 from schemas.ids import CustomerId
+from tests.processors.at_work import MASTER_KEY
 from tests.processors.instances import INSTANCE, INTEGRATION, endpoint_of, tell
-from tests.processors.test_pipeline import MASTER_KEY
 
 
 async def deploy(

@@ -13,7 +13,7 @@ from schemas.catalog import topic_key
 from schemas.ids import InstanceId
 from schemas.instants import SECOND, Instant
 from schemas.topics import ADMISSIONS, DEFINITIONS, TRIGGERS
-from tests.processors.test_pipeline import deploy, request, said_on
+from tests.processors.at_work import deploy, request, said_on
 
 
 async def host_of(log: EventLog, folder: Path) -> AdmissionHost:

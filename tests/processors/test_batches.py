@@ -16,8 +16,8 @@ from processors import batches, registry
 from processors.actions import Action, Context, Outcome, Page, Runs, Support, TriggerTraits, World
 from schemas import codec, definitions, events
 from schemas.topics import ADMISSIONS, EXECUTIONS, TRIGGERS
+from tests.processors.at_work import processing, said_on
 from tests.processors.instances import INSTANCE, admitted, call, definition, deploy, ended, flow, of
-from tests.processors.test_pipeline import processing, said_on
 
 COUNTS = "persist-data/incrementCrossFlowValue keyInput: {type: value, value: runs}"
 BATCH = (

@@ -15,8 +15,8 @@ from processors.actions import Action, Outcome
 from schemas import events
 from schemas.topics import EXECUTIONS
 from tests import http_stub
+from tests.processors.at_work import deploy, processing, replies, request, said_on
 from tests.processors.instances import ORDER
-from tests.processors.test_pipeline import deploy, processing, replies, request, said_on
 
 LONG = (
     ORDER

@@ -28,7 +28,7 @@ from schemas.values import Value
 from tests import http_stub
 from tests.http_stub import Stub
 from tests.processors import instances
-from tests.processors.test_pipeline import MASTER_KEY, processing, replies, said_on
+from tests.processors.at_work import MASTER_KEY, processing, replies, said_on
 from tests.schemas.test_integration_corpus import CORPUS
 
 pytestmark = pytest.mark.corpus

@@ -13,6 +13,7 @@ from schemas.events import InvokeType
 from schemas.ids import ExecutionId
 from schemas.topics import ADMISSIONS, EXECUTIONS, TRIGGERS
 from tests.processors import facts
+from tests.processors.at_work import processing, said_on
 from tests.processors.instances import (
     INSTANCE,
     admitted,
@@ -25,7 +26,6 @@ from tests.processors.instances import (
     tell,
     until,
 )
-from tests.processors.test_pipeline import processing, said_on
 
 FIRST = flow(
     "First",

@@ -14,6 +14,7 @@ from schemas.events import Reason
 from schemas.instants import Instant
 from schemas.topics import ADMISSIONS, EXECUTIONS
 from tests.processors import facts
+from tests.processors.at_work import processing
 from tests.processors.instances import (
     INSTANCE,
     admitted,
@@ -26,7 +27,6 @@ from tests.processors.instances import (
     tell,
 )
 from tests.processors.test_cross_flow import results
-from tests.processors.test_pipeline import processing
 
 ASK = (
     "cross-flow/invokeFlow flowName: {type: value, value: Second},"

@@ -14,7 +14,7 @@ from processors import effects, faust_host
 from schemas import events
 from schemas.topics import ADMISSIONS, EXECUTIONS, Topic
 from tests.processors import instances
-from tests.processors.test_pipeline import (
+from tests.processors.at_work import (
     MASTER_KEY,
     deploy,
     processing,

@@ -8,6 +8,7 @@ from schemas import codec, events
 from schemas.events import InvokeType, Occasion
 from schemas.ids import InstanceId
 from schemas.topics import ADMISSIONS, DEFINITIONS, TRIGGERS
+from tests.processors.at_work import processing, said_on
 from tests.processors.instances import (
     INSTANCE,
     admitted,
@@ -19,7 +20,6 @@ from tests.processors.instances import (
     of,
     tell,
 )
-from tests.processors.test_pipeline import processing, said_on
 
 COUNTS = "persist-data/incrementCrossFlowValue keyInput: {type: value, value: runs}"
 TEXT = definition(

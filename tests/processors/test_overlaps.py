@@ -18,8 +18,8 @@ from schemas.events import Overlap, Scheduled, Skip
 from schemas.ids import ExecutionId, ScheduleId
 from schemas.instants import SECOND, Instant
 from schemas.topics import ADMISSIONS, EXECUTIONS, TRIGGERS
+from tests.processors.at_work import processing, said_on
 from tests.processors.instances import INSTANCE, definition, deploy, ended, flow, of, tell, until
-from tests.processors.test_pipeline import processing, said_on
 
 SCHEDULE = ids.schedule_of(INSTANCE, "Sync")
 DUE = 1_700_000_000 * SECOND

@@ -7,8 +7,8 @@ from eventlog.sqlite import SqliteLog
 from schemas import codec, events
 from schemas.events import Occasion
 from schemas.topics import TRIGGERS
+from tests.processors.at_work import processing
 from tests.processors.instances import INSTANCE, admitted, call, definition, deploy, ended, flow, of
-from tests.processors.test_pipeline import processing
 
 CHAIN = definition(
     """

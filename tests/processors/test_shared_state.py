@@ -23,8 +23,8 @@ from schemas.ids import CustomerId, EndpointId, ExecutionId, InstanceId, Integra
 from schemas.instants import Instant
 from schemas.topics import ADMISSIONS, DEFINITIONS, EXECUTIONS, partition_of
 from tests.processors import facts, instances
+from tests.processors.at_work import MASTER_KEY, said_on
 from tests.processors.instances import ORDER
-from tests.processors.test_pipeline import MASTER_KEY, said_on
 
 INTEGRATION = IntegrationId("i")
 FLOW = (

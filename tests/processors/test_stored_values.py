@@ -19,7 +19,7 @@ from schemas.stored import Stored
 from schemas.topics import EXECUTIONS, TRIGGERS
 from tests import http_stub
 from tests.http_stub import Reply, Stub
-from tests.processors.test_pipeline import (
+from tests.processors.at_work import (
     ENDPOINT,
     deploy,
     processing,

@@ -17,7 +17,7 @@ from schemas.ids import ExecutionId
 from schemas.instants import SECOND, Instant
 from schemas.topics import EXECUTIONS, TRIGGERS, partition_of
 from tests.processors import instances, python_instances
-from tests.processors.test_pipeline import processing, said_on
+from tests.processors.at_work import processing, said_on
 
 APPROVAL = """
 from penstock.sdk import Integration, flow, webhook

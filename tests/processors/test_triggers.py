@@ -23,8 +23,8 @@ from processors.actions import (
 from schemas import events
 from schemas.events import ResultType
 from schemas.topics import REPLIES
+from tests.processors.at_work import CODE_TIMEOUT_S, processing, said_on
 from tests.processors.instances import call, definition, deploy, ended, flow, of
-from tests.processors.test_pipeline import CODE_TIMEOUT_S, processing, said_on
 
 COUNTS = "persist-data/incrementCrossFlowValue keyInput: {type: value, value: runs}"
 CHALLENGE = """module.exports = async (context, payload) => {

@@ -6,7 +6,7 @@ from eventlog.sqlite import SqliteLog
 from schemas import events
 from schemas.topics import EXECUTIONS
 from tests.processors import instances, python_instances
-from tests.processors.test_pipeline import processing
+from tests.processors.at_work import processing
 
 SECRET = "t0ken-of-the-shop"
 
