@@ -159,6 +159,8 @@ class _Counted:
             async for chunk in self._data:
                 self.size += len(chunk)
                 yield chunk
+        except GeneratorExit:
+            raise  # the store has had enough: what stopped it is its own to say
         except BaseException as failure:
             self.failure = failure
             raise

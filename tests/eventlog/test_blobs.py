@@ -1,5 +1,6 @@
 """Blobs in a folder: whole or as streams, durable, private, and never outside of it."""
 
+import resource
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -154,3 +155,17 @@ def test_a_store_that_cannot_be_is_refused_with_its_value(tmp_path: Path) -> Non
     for url in ("", "ftp://host/path", "s3://"):
         with pytest.raises(Unusable, match=repr(url)):
             Blobs.open(url)
+
+
+async def test_a_stream_that_the_disk_has_no_room_for_fails_as_such_and_leaves_nothing(
+    blobs: Blobs, folder: Path
+) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (12_000_000, before[1]))
+    try:
+        with pytest.raises(BlobsUnavailable, match="could not be stored"):
+            await blobs.put("bodies/a", chunks(*[bytes(1_000_000)] * 30))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert files_in(folder) == []
+    assert (await blobs.put("bodies/a", chunks(*[bytes(1_000_000)] * 30))).size == 30_000_000
