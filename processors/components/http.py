@@ -6,7 +6,7 @@ and log lines name the URL without user info and query, and no value that is kno
 
 import base64
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -25,21 +25,18 @@ from processors.actions import (
     StepError,
     World,
 )
-from processors.components import http_exchange, http_form, http_inputs
+from processors.components import http_content, http_exchange, http_form, http_inputs
 from processors.components.http_bodies import Bound
+from processors.components.http_content import Content
 from processors.components.http_exchange import Answer, Call, Retries
 from processors.components.redaction import without_secrets
 from schemas.definitions import Pair
 from schemas.settings import PREFIX
-from schemas.stored import Piece, Stored, size_of
-from schemas.values import NotLoaded, NotSerializable, Value, dump, pieces
+from schemas.stored import size_of
+from schemas.values import Value
 
-_JSON = "application/json"
-_FORM = "application/x-www-form-urlencoded"
 _BINARY = "application/octet-stream"
 _BOM = b"\xef\xbb\xbf"
-
-Content = bytes | tuple[Piece, ...] | None
 
 
 async def _perform(
@@ -50,7 +47,7 @@ async def _perform(
     content: tuple[Content, str] | None = None,
 ) -> Outcome:
     """Without `content` the input `data`, if there is one, is what is sent."""
-    given = _content(inputs.get("data")) if content is None else content
+    given = http_content.of_data(inputs.get("data")) if content is None else content
     call = _call(method, inputs, given, context, world)
     try:
         answer = await http_exchange.carry_out(call, world.http)
@@ -189,34 +186,6 @@ def _url(text: str, params: Iterable[Pair]) -> httpx.URL:
     return url
 
 
-def _content(data: Value) -> tuple[Content, str]:
-    """What to send and its content type, for each kind of value."""
-    if data is None or data == "":
-        return None, ""
-    if isinstance(data, str):
-        return data.encode(errors="replace"), _FORM
-    if isinstance(data, bytes):
-        return data, _BINARY
-    if isinstance(data, Stored):
-        return (data,), _BINARY
-    if _is_file(data):
-        content, _ = _content(data["data"])
-        return content, str(data["contentType"] or _BINARY)
-    try:
-        return dump(data), _JSON
-    except NotLoaded:
-        return tuple(pieces(data)), _JSON
-    except NotSerializable as error:
-        raise StepError(f"Data (data) cannot be sent as JSON: {error}") from error
-
-
-def _is_file(data: Value) -> bool:
-    """`{data, contentType}` with text or bytes: how payloads and files stand in results."""
-    if not isinstance(data, dict) or data.keys() != {"data", "contentType"}:
-        return False
-    return isinstance(data["data"], str | bytes | Stored) and isinstance(data["contentType"], str)
-
-
 def _headers(
     given: Iterable[Pair], context: Context, content_type: str, authorization: Mapping[str, str]
 ) -> dict[str, str]:
@@ -296,13 +265,7 @@ async def _post_form(inputs: Mapping[str, Any], context: Context, world: World) 
     parts = (inputs["formData"], inputs["fileData"], inputs["fileDataFileNames"])
     form = http_form.body(boundary, *parts)
     content_type = f"multipart/form-data; boundary={boundary}"
-    return await _perform(method, inputs, context, world, (_joined(form), content_type))
-
-
-def _joined(form: Sequence[Piece]) -> Content:
-    """One piece of bytes where nothing is stored."""
-    plain = [piece for piece in form if isinstance(piece, bytes)]
-    return b"".join(plain) if len(plain) == len(form) else tuple(form)
+    return await _perform(method, inputs, context, world, (http_content.joined(form), content_type))
 
 
 ACTIONS = (
