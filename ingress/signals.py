@@ -47,7 +47,7 @@ def router(log: EventLog, find: Find, prefix: str, look_for_s: float = LOOK_FOR_
     api = APIRouter(prefix=prefix, tags=["executions"])
 
     @api.post(
-        "/executions/{execution}/signals/{name}",
+        "/executions/{execution}/signals/{name:path}",
         status_code=202,
         summary="Tell a waiting execution something",
     )

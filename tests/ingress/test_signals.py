@@ -64,6 +64,15 @@ async def test_a_signal_is_on_the_log_of_its_instance_before_it_is_accepted(tmp_
         ]
 
 
+async def test_the_name_of_a_signal_may_be_any_text(tmp_path: Path) -> None:
+    async with signalling(tmp_path) as (http, log):
+        answer = await http.post(url(WAITING, "a%20b%2Fc%C3%A9"), headers=ADMIN)
+        assert (answer.status_code, answer.json()["signal"]) == (202, "a b/cé")
+        [said] = await said_on(log)
+    assert isinstance(said, events.SignalReceived)
+    assert said.name == "a b/cé"
+
+
 @pytest.mark.parametrize(
     ("execution_id", "data", "status", "reason"),
     [
