@@ -82,6 +82,8 @@ def router(log: EventLog, find: Find, prefix: str, look_for_s: float = LOOK_FOR_
 
 
 def _check(name: str, data: Any) -> None:
+    if not name:
+        raise Refused("The signal has no name.", reason="bad_signal")
     if len(name) > MAX_NAME_CHARACTERS:
         found = f"{len(name)} characters, more than {MAX_NAME_CHARACTERS}"
         message = f"The name of a signal has {found}."

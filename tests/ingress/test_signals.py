@@ -73,6 +73,13 @@ async def test_the_name_of_a_signal_may_be_any_text(tmp_path: Path) -> None:
     assert said.name == "a b/cé"
 
 
+@pytest.mark.parametrize("name", ["", "x" * 201])
+async def test_a_name_that_nobody_waits_for_is_refused(tmp_path: Path, name: str) -> None:
+    async with signalling(tmp_path) as (http, _):
+        answer = await http.post(url(WAITING, name), headers=ADMIN)
+    assert (answer.status_code, answer.json()["reason"]) == (400, "bad_signal")
+
+
 @pytest.mark.parametrize(
     ("execution_id", "data", "status", "reason"),
     [
