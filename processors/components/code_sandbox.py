@@ -10,9 +10,10 @@ starts it because no limit of QuickJS (1.19) holds everywhere: `JSON.stringify` 
           `o` JSON of {result, logs}   `e` JSON of {message, stack}
           `f` JSON of a list of requests of `fetch`, answered by a length and a list of answers
 
-Code that has no memory left may lose the rejection of a promise, for want of memory: QuickJS then
-has nothing left to do. How much memory this process has had at most tells that from a promise that
-nobody settles; so a process that came near to the limit ends when it has answered.
+Code that has no memory left may lose the rejection of a promise, for want of memory, or throw null
+in place of an error. How much memory this process has had at most tells that from a promise that
+nobody settles and from code that throws null; so a process that came near to the limit ends when it
+has answered.
 
 Nothing that the code sees changes from one run to the next: the time is the one that it is given,
 chance follows from a seed, and timers go off in their order without anybody waiting for them.
@@ -41,7 +42,14 @@ _GRACE_S = 0.25
 _NEAR = 7 / 8
 _NO_MEMORY = "InternalError: out of memory"
 _STATUS = Path("/proc/self/status")
-_UNSETTLED = b'"message":"the promise of the code never settles"'
+_DOUBTFUL = (
+    b'"message":"the promise of the code never settles"',
+    b'"message":"null was thrown"',
+    b'"message": "null"',
+    b'"message": "(Failed obtaining',
+    b'"message":"(a value that cannot be shown) was thrown"',
+)
+"""What is told of code that had no memory left, but of other code too."""
 _STACK_BYTES = 512 * 1024
 FIRST_LIBRARY_LINE = 100_000
 """Line numbers from here on in a stack are those of the library, not of the author's code."""
@@ -74,7 +82,8 @@ def main() -> None:
         signal.setitimer(signal.ITIMER_REAL, limit_s + _GRACE_S)
         kind, answer = _run(context, step, code, given, limit_s, *limits)
         most_bytes = at_rest + limits[0] * _NEAR
-        if kind == FAILED and _UNSETTLED in answer and _peak_bytes() > most_bytes:
+        is_doubtful = kind == FAILED and any(known in answer for known in _DOUBTFUL)
+        if is_doubtful and _peak_bytes() > most_bytes:
             answer = json.dumps({"message": _NO_MEMORY, "stack": ""}).encode()
         _write(REPLY.pack(kind, len(answer)) + answer)
         del context, step

@@ -19,7 +19,7 @@ from tests.processors.components.test_kit import context
 SHORT_S, LONG_S = 0.1, 100.0
 LITTLE_BYTES, MUCH_BYTES = 16 * 1024 * 1024, 256 * 1024 * 1024
 TIME = r"^The code took longer than 0\.1 s$"
-MEMORY = r"needs more than 16 MiB of memory"
+MEMORY = r"needs more than 16 MiB of memory$"
 DEPTH = r"stack overflow"
 
 # What never ends.
