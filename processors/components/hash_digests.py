@@ -35,7 +35,7 @@ DIGESTS: Mapping[str, str] = {
     "sm3": "sm3",
     "whirlpool": "",
 }
-"""How actions name a digest, and how hashlib does; empty for those of processors.old_digests."""
+"""How actions name a digest, and how hashlib does; empty for those of old_digests."""
 
 _Digest = Callable[[Mapping[str, Any], World], bytes]
 
@@ -90,7 +90,7 @@ def _old(given: Mapping[str, Value], world: World) -> bytes:
 
 def old_digest(given: Value) -> Value:
     """The digest of the message, or its HMAC where there is a key."""
-    from processors import old_digests
+    from processors.components import old_digests
 
     function = old_digests.md4 if given["name"] == "md4" else old_digests.whirlpool
     message, key = given["message"], given["key"]

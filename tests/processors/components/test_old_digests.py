@@ -2,7 +2,7 @@
 
 import pytest
 
-from processors.old_digests import md4, whirlpool
+from processors.components.old_digests import md4, whirlpool
 
 
 @pytest.mark.parametrize(
