@@ -116,11 +116,8 @@ class Driver:
             if run.ended:  # by a value that JSON cannot hold
                 return
             if isinstance(effect, Suspend) and effect.hears is not None:
-                if await self._is_left(journal, run, effect):
-                    return
-                effect = run.advance(None, effects.clock())
-                await self._append(journal, run)
-                continue
+                self._in_task(journal, self._hear_answer(journal, run, effect))
+                return
             if isinstance(effect, Suspend) and await self._suspend(journal, run, effect, session):
                 return
             if isinstance(effect, Gather):
@@ -155,11 +152,20 @@ class Driver:
             await news.wait()
         else:
             return
+        await self._go_on(journal, run)
+
+    async def _go_on(self, journal: Journal, run: Run) -> None:
+        """Go on with a run that has waited without taking room."""
         following = run.advance(None, effects.clock())
         if following is None:
             await self._append(journal, run)
         else:
             await self._drive(journal, run, following)
+
+    async def _hear_answer(self, journal: Journal, run: Run, wait: Suspend) -> None:
+        """Go on with the run once the flow that it has called has answered, or the time is up."""
+        if not await self._is_left(journal, run, wait):
+            await self._go_on(journal, run)
 
     async def _is_left(self, journal: Journal, run: Run, wait: Suspend) -> bool:
         """Wait for the answer of a flow; True where the run has been left to the log, or canceled.
