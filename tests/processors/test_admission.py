@@ -1,5 +1,8 @@
 """The exact sliding window: given what was admitted, when a request comes, then this is decided."""
 
+from typing import Any
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -193,3 +196,19 @@ def test_calls_turned_away_are_passed_on_with_their_position_and_use_up_no_room(
     assert (passed_on.trigger_partition, passed_on.trigger_offset) == (2, 9)
     assert passed_on.count == 500
     assert admission.evolve(admission.INITIAL, passed_on) == admission.INITIAL
+
+
+@pytest.mark.parametrize(
+    "cause",
+    [
+        {"invoked_by": ids.ExecutionId("p")},
+        {"change": 3},
+        {"due_at": Instant(0)},
+        {"continues": True},
+    ],
+)
+def test_what_comes_from_within_uses_up_no_room(cause: dict[str, Any]) -> None:
+    from_outside = facts.admitted(ids.ExecutionId("x"))
+    assert admission.evolve(admission.INITIAL, from_outside) != admission.INITIAL
+    from_within = facts.admitted(ids.ExecutionId("x"), **cause)
+    assert admission.evolve(admission.INITIAL, from_within) == admission.INITIAL
