@@ -48,12 +48,12 @@ SECOND = flow(
 FAILING = flow("Second", "cross-flow/crossFlow", "loop/loopOverItems", extra=SYNCHRONOUS)
 
 
-async def ran(folder: Path, text: str, *, executions: int) -> list[events.Event]:
+async def ran(folder: Path, text: str, *, executions: int, sku: str = "A") -> list[events.Event]:
     """What the journal says of a call of First, once so many executions have ended."""
     log = await SqliteLog.open(folder / "log.db")
     await deploy(log, text)
     async with processing(log, folder):
-        await log.append([call("First", '{"sku": "A"}')])
+        await log.append([call("First", f'{{"sku": "{sku}"}}')])
         said = await ended(log, executions)
     await log.close()
     return said
@@ -70,6 +70,21 @@ async def test_the_answer_of_a_synchronous_flow_is_the_result_of_the_step(
     [answer] = of(events.FlowAnswered, said)
     [invoked] = {e.execution_id for e in of(events.FlowInvoked, said)}
     assert answer.invoked == invoked
+
+
+@pytest.mark.parametrize("held_s", [0.0, 2.0], ids=["left to the log", "held"])
+async def test_a_long_answer_comes_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held_s: float
+) -> None:
+    monkeypatch.setattr(execution_driving, "HELD_S", held_s)
+    counts = (
+        "text-manipulation/stringLength text: {type: reference, value: step1.results.sku}",
+        'sleep/sleep ms: {type: value, value: "1"}',
+        "text-manipulation/stringLength text: {type: reference, value: step1.results.sku}",
+    )
+    first = flow("First", "webhook-triggers/webhook", ASK, *counts)
+    said = await ran(tmp_path, definition(first, SECOND), executions=2, sku="A" * 400_000)
+    assert [*results(said, "step2"), *results(said, "step4")] == [400_000, 400_000]
 
 
 async def test_an_invoked_flow_sees_who_invoked_it(tmp_path: Path) -> None:
