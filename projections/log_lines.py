@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Row, Select, Table, and_, func, or_, selec
 
 from projections import render, shapes, tables
 from projections.paging import cursor, read_cursor
-from projections.rows import Status
+from projections.rows import MOST_LINE_CHARACTERS, Status
 from projections.store import Views
 from schemas import events
 from schemas.instants import Instant, to_iso
@@ -182,7 +182,7 @@ def _why(views: Views, execution: Row[Any]) -> Line | None:
     """Why it failed or was canceled, unless the error of its last step has just said so."""
     if execution.error is None:
         return None
-    message, step = execution.error[: tables.MOST_LINE_CHARACTERS], execution.error_step or ""
+    message, step = execution.error[:MOST_LINE_CHARACTERS], execution.error_step or ""
     query = select(tables.LOG_LINES).where(_OWN.execution_id == execution.id)
     for last in views.rows(query.order_by(_OWN.position.desc()).limit(1)):
         if (last.level, last.message, last.step) == ("error", message, step):

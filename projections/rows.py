@@ -9,6 +9,9 @@ from enum import StrEnum
 from schemas import events
 from schemas.instants import Instant
 
+MOST_LINE_CHARACTERS = 4096
+"""Longer lines of a log are cut (platform-behaviour, 3.1)."""
+
 
 class Status(StrEnum):
     """The states of an execution. `refused` is not one of a row: refusals have their own table."""

@@ -11,9 +11,6 @@ from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, Ta
 
 VERSION = 8
 
-MOST_LINE_CHARACTERS = 4096
-"""Longer lines of a log are cut (platform-behaviour, 3.1)."""
-
 METADATA = MetaData()
 
 

@@ -23,18 +23,15 @@ from typing import Any
 import orjson
 
 from eventlog.log import Record
+from projections import step_views
 from projections.rows import (
-    OPEN_STEP,
     Changes,
     ExecutionRow,
-    LogRow,
     RefusalRow,
     RefusedCallsRow,
     Status,
-    StepRow,
-    StepStatus,
 )
-from projections.tables import MOST_LINE_CHARACTERS
+from projections.step_views import is_earlier, storable
 from schemas import codec, events
 from schemas.errors import Poison
 from schemas.topics import ADMISSIONS, DEFINITIONS, EXECUTIONS
@@ -44,7 +41,6 @@ TOPICS = (DEFINITIONS, ADMISSIONS, EXECUTIONS)
 NO_CLAIM = -1
 _INDEX_BITS = 20
 """Up to a million events of one record keep their order in `position`."""
-_EARLIER = 1 << 62
 
 
 @dataclass(slots=True)
@@ -103,17 +99,15 @@ def forget_ended(changes: Changes, ended: Iterable[str]) -> None:
         changes.steps = {
             key: row
             for key, row in changes.steps.items()
-            if key[0] not in gone or _is_earlier(key[1])
+            if key[0] not in gone or is_earlier(key[1])
         }
         changes.opened = {
             key: row
             for key, row in changes.opened.items()
-            if key[0] not in gone or _is_earlier(key[1])
+            if key[0] not in gone or is_earlier(key[1])
         }
         changes.log_lines = [
-            row
-            for row in changes.log_lines
-            if row.execution_id not in gone or _is_earlier(row.step)
+            row for row in changes.log_lines if row.execution_id not in gone or is_earlier(row.step)
         ]
 
 
@@ -172,11 +166,11 @@ def _refusal(event: events.TriggerRefused) -> RefusalRow:
         execution_id=event.execution_id,
         endpoint_id=event.endpoint_id,
         instance_id=event.instance_id,
-        flow=_storable(event.flow),
+        flow=storable(event.flow),
         reason=event.reason,
         rate_limit=event.limit,
         received_at=event.received_at,
-        customer=_storable(event.customer),
+        customer=storable(event.customer),
         repeats=event.repeats,
     )
 
@@ -203,7 +197,7 @@ def _refused_calls(event: events.CallsRefused) -> RefusedCallsRow:
         trigger_partition=event.trigger_partition,
         trigger_offset=event.trigger_offset,
         endpoint_id=event.endpoint_id,
-        reason=_storable(event.reason),
+        reason=storable(event.reason),
         calls=event.count,
         first_at=event.first_at,
         last_at=event.last_at,
@@ -272,7 +266,7 @@ def _ended(
     row.ended_at = at
     if isinstance(event, events.ExecutionFailed):
         row.status = Status.FAILED
-        row.error = _storable(event.error)
+        row.error = storable(event.error)
         row.error_step = event.step
     else:
         row.status = Status.SUCCEEDED
@@ -289,7 +283,7 @@ def _canceled(event: events.ExecutionCanceled, at: int, position: int, changes: 
     if row.ended_at is None:
         row.ended_at = at
         row.status = Status.CANCELED
-        row.error = _storable(event.reason)
+        row.error = storable(event.reason)
 
 
 def _blocked(event: events.TickSkipped, at: int, position: int, changes: Changes) -> None:
@@ -304,161 +298,6 @@ def _blocked(event: events.TickSkipped, at: int, position: int, changes: Changes
         row.error = "skipped: a former run of its schedule was open"
 
 
-def _scheduled(event: events.StepScheduled, at: int, position: int, changes: Changes) -> None:
-    row = _open_step(event, at, position, changes)
-    if row is not None:
-        row.status = StepStatus.RUNNING
-        row.attempt = event.attempt
-        row.error = None
-        row.started_at = at
-
-
-def _suspended(event: events.ExecutionSuspended, at: int, position: int, changes: Changes) -> None:
-    row = _open_step(event, at, position, changes)
-    if row is not None and row.status != StepStatus.RETRYING:
-        row.status = StepStatus.WAITING
-        row.error = None
-        if row.started_at is None:
-            row.started_at = at
-
-
-def _retried(event: events.StepRetryScheduled, at: int, position: int, changes: Changes) -> None:
-    row = _open_step(event, at, position, changes)
-    if row is not None:
-        row.status = StepStatus.RETRYING
-        row.attempt = event.attempt
-        row.error = _storable(event.error)
-    _log_error(event, at, position, changes)
-
-
-def _succeeded(event: events.StepSucceeded, at: int, position: int, changes: Changes) -> None:
-    row = _open_step(event, at, position, changes)
-    if row is not None:
-        row.status = StepStatus.SUCCEEDED
-        row.attempt = event.attempt
-        row.branch = event.branch
-        row.result = orjson.dumps(event.result).decode()
-        row.tagged = event.tagged
-        row.blob = event.blob
-        row.error = None
-        row.started_at = event.started_at or row.started_at
-        row.ended_at = at if event.ended_at is None else event.ended_at
-        row.inputs = _json_or_none(event.inputs)
-
-
-def _failed(event: events.StepFailed, at: int, position: int, changes: Changes) -> None:
-    row = _open_step(event, at, position, changes)
-    if row is not None:
-        row.status = StepStatus.IGNORED if event.ignored else StepStatus.FAILED
-        row.attempt = event.attempt
-        row.error = _storable(event.error)
-        row.started_at = event.started_at or row.started_at
-        row.ended_at = at if event.ended_at is None else event.ended_at
-        row.inputs = _json_or_none(event.inputs)
-    _log_error(event, at if event.ended_at is None else event.ended_at, position, changes)
-
-
-def _logged(event: events.LogWritten, at: int, position: int, changes: Changes) -> None:
-    if event.step:
-        _open_loops(changes, event, at, position)
-        _open(changes, event.execution_id, event.step, event.loop_path, at, position)
-    _log(event, event.level, event.message, at, position, changes)
-
-
-def _log_error(
-    event: events.StepRetryScheduled | events.StepFailed, at: int, position: int, changes: Changes
-) -> None:
-    """What a failed attempt leaves in the log (platform-behaviour, 6.10)."""
-    _log(event, "error", event.error[:MOST_LINE_CHARACTERS], at, position, changes)
-
-
-def _log(
-    event: events.LogWritten | events.StepRetryScheduled | events.StepFailed,
-    level: str,
-    message: str,
-    at: int,
-    position: int,
-    changes: Changes,
-) -> None:
-    row = changes.execution(event.execution_id)
-    if row.ended_at is None or _is_earlier(event.step):
-        position = _place(event.step, position)
-        changes.log_lines.append(
-            LogRow(row.id, position, at, level, _storable(message), event.step, event.loop_path)
-        )
-
-
-_StepEvent = (
-    events.StepScheduled
-    | events.StepRetryScheduled
-    | events.StepSucceeded
-    | events.StepFailed
-    | events.ExecutionSuspended
-)
-
-
-def _open_step(event: _StepEvent, at: int, position: int, changes: Changes) -> StepRow | None:
-    """The row of the step's run, or None where it or its execution has ended."""
-    is_earlier = _is_earlier(event.step)
-    if changes.execution(event.execution_id).ended_at is not None and not is_earlier:
-        return None
-    key = (event.execution_id, event.step, event.loop_path)
-    row = changes.steps.get(key)
-    if row is None:
-        _open_loops(changes, event, at, position)
-        attempt = getattr(event, "attempt", 1)
-        position = _place(event.step, position)
-        row = changes.steps[key] = StepRow(*key, position, StepStatus.RUNNING, attempt)
-        return row
-    return row if row.status in OPEN_STEP else None
-
-
-def _open_loops(
-    changes: Changes, event: "_StepEvent | events.LogWritten", at: int, position: int
-) -> None:
-    """The loops around a step have begun, though they are told of only when they end."""
-    path = event.loop_path
-    prefix = events.PREPROCESS if path and _is_earlier(event.step) else ""
-    while path:
-        path, _, last = path.rpartition(".")
-        loop = prefix + last.partition("[")[0]
-        _open(changes, event.execution_id, loop, path, at, position)
-
-
-def _open(
-    changes: Changes, execution_id: str, step: str, loop_path: str, at: int, position: int
-) -> None:
-    """Note that a step has begun, unless more is known of it."""
-    key = (execution_id, step, loop_path)
-    if key in changes.steps or key in changes.opened:
-        return
-    if changes.execution(execution_id).ended_at is None or _is_earlier(step):
-        row = StepRow(*key, _place(step, position), StepStatus.RUNNING, 1, started_at=at)
-        changes.opened[key] = row
-
-
-def _json_or_none(value: Any) -> str | None:
-    return None if value is None else orjson.dumps(value).decode()
-
-
-def _is_earlier(step: str) -> bool:
-    """Whether it is a step of a preprocess flow: it may be read after the end on another partition.
-
-    Claims alone protect such steps: whatever the order of reading, they come to the same rows.
-    """
-    return step.startswith(events.PREPROCESS)
-
-
-def _place(step: str, position: int) -> int:
-    """Steps of a preprocess flow, perhaps of another partition, stand before all others."""
-    return position - _EARLIER if _is_earlier(step) else position
-
-
-def _storable(text: str) -> str:
-    """PostgreSQL texts cannot hold U+0000."""
-    return text.replace("\x00", "\ufffd")
-
-
 _Fold = Callable[[State, Record, codec.Envelope, Changes], None]
 _FOLDS: dict[str, _Fold] = {
     DEFINITIONS.name: _fold_definitions,
@@ -467,14 +306,9 @@ _FOLDS: dict[str, _Fold] = {
 }
 
 _APPLY: dict[type, Callable[[Any, int, int, Changes], None]] = {
+    **step_views.APPLY,
     events.ExecutionStarted: _started,
     events.FlowDispatched: _dispatched,
-    events.StepScheduled: _scheduled,
-    events.StepRetryScheduled: _retried,
-    events.ExecutionSuspended: _suspended,
-    events.StepSucceeded: _succeeded,
-    events.StepFailed: _failed,
-    events.LogWritten: _logged,
     events.ExecutionCompleted: _ended,
     events.ExecutionFailed: _ended,
     events.ExecutionCanceled: _canceled,
