@@ -115,6 +115,8 @@ class Driver:
         while effect is not None and run.admitted.execution_id in journal.state.open:
             if run.ended:  # by a value that JSON cannot hold
                 return
+            if isinstance(effect, Exchange) and effect.rests and session and session.is_to_leave:
+                effect = Suspend(effect.until)
             if isinstance(effect, Suspend) and effect.hears is not None:
                 self._in_task(journal, self._hear_answer(journal, run, effect))
                 return

@@ -37,7 +37,8 @@ class ActionStep:
 class Exchange:
     """`starts`: in a new process, the former one is ended.
     `durable`: what the Run has said is on the log before this is done; `holds`: it may wait for
-    what is said next, which saves an append. At `until` the time is up.
+    what is said next, which saves an append. At `until` the time is up. `rests`: nothing is under
+    way until then, so that its process may serve another execution where there are too few.
     """
 
     send: tuple[Frame, ...] = ()
@@ -45,6 +46,7 @@ class Exchange:
     starts: bool = False
     durable: bool = False
     holds: bool = False
+    rests: bool = False
     until: Instant | None = None
 
 

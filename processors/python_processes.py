@@ -13,7 +13,7 @@ import signal
 import socket
 import struct
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -217,6 +217,10 @@ class PythonProcesses:
         self._parents: dict[str, Parent] = {}
         self._starting: dict[str, asyncio.Lock] = {}
         self._room = asyncio.Semaphore(MAX_JOBS)
+        self._wanting = 0
+        self._resting: dict[int, Callable[[], None]] = {}
+        """By job: what asks the execution that rests in it to leave."""
+        self._leaving: set[int] = set()
         self._numbers = itertools.count(1)
 
     async def manifest(self, told: Frame) -> Any:
@@ -231,7 +235,12 @@ class PythonProcesses:
 
     async def open(self, key: str, told: Frame) -> Job:
         """A process of the code `told`, which `key` names. Raises NotLoaded."""
-        await self._room.acquire()
+        self._wanting += 1
+        self._ask_to_leave()
+        try:
+            await self._room.acquire()
+        finally:
+            self._wanting -= 1
         try:
             return await self._opened(key, told)
         except BaseException:
@@ -253,8 +262,25 @@ class PythonProcesses:
                 parent.close()
         raise _not_loaded("the process that has loaded it ends again and again")
 
+    def rest(self, job: Job, leave: Callable[[], None]) -> None:
+        """Nothing is under way in the job; `leave` is called, once, where others want its room."""
+        self._resting[job.number] = leave
+        self._ask_to_leave()
+
+    def go_on(self, job: Job) -> None:
+        """The job does not rest, or does not leave, any more. Idempotent."""
+        self._resting.pop(job.number, None)
+        self._leaving.discard(job.number)
+
+    def _ask_to_leave(self) -> None:
+        while self._resting and self._room.locked() and self._wanting > len(self._leaving):
+            number, leave = self._resting.popitem()
+            self._leaving.add(number)
+            leave()
+
     def close_job(self, job: Job, *, at_rest: bool = False) -> None:
         """Every job that was opened is closed, once. One `at_rest` may serve again."""
+        self.go_on(job)
         self._room.release()
         idle = job.parent.idle
         if at_rest and job.uses < MAX_USES and len(idle) < MAX_IDLE and not job.parent.ended:

@@ -35,6 +35,9 @@ from schemas.instants import Instant
 from schemas.secrets import hide
 from schemas.values import from_json, to_json
 
+REST_FROM_S = 1.0
+"""Who waits for longer may be asked to leave its process to another execution."""
+
 MAX_STEPS = 3_000
 """With their retries these stay below MAX_PAST."""
 
@@ -186,7 +189,7 @@ class PythonRun(PythonSteps):
         if any(one.began_at is not None for one in self._pending.values()):
             return replace(begun, until=until)
         if until is not None and until < after(self.now, SUSPEND_FROM_S):
-            return Exchange(until=until)
+            return Exchange(until=until, rests=until > after(self.now, REST_FROM_S))
         return Suspend(until)
 
     def _next_ended(self) -> Ended | None:

@@ -46,6 +46,8 @@ class Session:
         """When the steps began that run in the process now."""
         self._at_rest = False
         """The flow has ended, so that its process may serve another execution."""
+        self.is_to_leave = False
+        """Others want its process while it only waits."""
 
     def use(self, key: str, source: str) -> None:
         """The code that it runs; `key` names that text."""
@@ -56,6 +58,7 @@ class Session:
 
         The time that a new process takes to be there is not the flow's.
         """
+        self.is_to_leave = False
         until, began_at = asked.until, effects.clock()
         if asked.starts and (failed := await self._restart()) is not None:
             return failed
@@ -67,7 +70,18 @@ class Session:
             await self._job.drain()
         for step in asked.performs:
             self._perform(step)
-        return await self._next(until)
+        if not asked.rests or self._job is None:
+            return await self._next(until)
+        _processes(self._world).rest(self._job, self._leave)
+        try:
+            return await self._next(until)
+        finally:
+            if self._job is not None and not self.is_to_leave:
+                _processes(self._world).go_on(self._job)
+
+    def _leave(self) -> None:
+        self.is_to_leave = True
+        self._heard.put_nowait(TimeUp())
 
     def signal(self, event: events.SignalReceived) -> None:
         """Let the Run hear of a signal that is on the journal."""

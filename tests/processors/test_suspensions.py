@@ -11,7 +11,7 @@ import pytest
 
 from eventlog.log import EventLog, NewRecord
 from eventlog.sqlite import SqliteLog
-from processors import execution, suspensions
+from processors import execution, python_processes, suspensions
 from schemas import codec, events, ids
 from schemas.ids import ExecutionId
 from schemas.instants import SECOND, Instant
@@ -246,3 +246,45 @@ def test_a_hundred_thousand_waiting_executions_take_less_than_100_mb() -> None:
     tracemalloc.stop()
     assert len(state.suspended) == 100_000
     assert size < 100_000_000
+
+
+CROWD = """
+from penstock.sdk import Integration, flow, webhook
+
+@flow(trigger=webhook(), name="Nap")
+async def nap(context, trigger):
+    await context.sleep(trigger.body.data["seconds"])
+    return await context.step("wake", str, "awake")
+
+integration = Integration(name="Test", flows=[nap])
+"""
+
+
+async def test_who_only_waits_for_a_while_leaves_its_process_to_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(python_processes, "MAX_JOBS", 1)
+    async with log_in(tmp_path) as log:
+        await python_instances.deploy(log, CROWD)
+        async with processing(log, tmp_path, code_timeout_s=60):
+            await log.append([instances.call("Nap", '{"seconds": 50}')])
+            await log.append([instances.call("Nap", '{"seconds": 0}')])
+            said = await instances.ended(log, 1)
+            [carried] = await suspended(log)
+    [ended] = instances.of(events.ExecutionCompleted, said)
+    assert carried.execution_id != ended.execution_id
+    assert carried.wake_at is not None
+
+
+async def test_who_left_its_process_comes_back_when_its_time_is_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(python_processes, "MAX_JOBS", 1)
+    async with log_in(tmp_path) as log:
+        await python_instances.deploy(log, CROWD)
+        async with processing(log, tmp_path, code_timeout_s=60):
+            calls = [instances.call("Nap", '{"seconds": 1.2}') for _ in range(3)]
+            await log.append(calls)
+            said = await instances.ended(log, 3)
+    assert len(instances.of(events.ExecutionCompleted, said)) == 3
+    assert instances.of(events.ExecutionResumed, said)
