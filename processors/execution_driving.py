@@ -26,12 +26,13 @@ from processors import (
 from processors.actions import World
 from processors.asked import Effect, Gather, Load, Loaded, Perform, Performed, Wait
 from processors.flow_frames import Exchange, Heard, Suspend
-from processors.interpreter import MAX_PAST, Run
+from processors.interpreter import Run
 from processors.journal import Journal
 from processors.journal_keeping import JournalKeeper
 from processors.journal_writing import Written
 from processors.python.run import PythonRun
 from processors.python.sessions import Session
+from processors.run_account import MAX_PAST
 from processors.run_making import RunMaker
 from schemas import codec, events
 from schemas.ids import ExecutionId

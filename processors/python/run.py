@@ -27,9 +27,10 @@ from processors.flow_frames import (
     TimeUp,
     Turned,
 )
-from processors.interpreter import SUSPEND_FROM_S, FlowFailed, Signal
+from processors.interpreter import SUSPEND_FROM_S, Signal
 from processors.python.recording import Ended, recording_of
 from processors.python.steps import ATTEMPT_CHARACTERS, Pending, PythonSteps, after
+from processors.run_account import FlowFailed
 from schemas import events, ids
 from schemas.instants import Instant
 from schemas.secrets import hide

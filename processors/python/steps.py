@@ -22,9 +22,10 @@ from processors.flow_frames import (
     Exchange,
     Frame,
 )
-from processors.interpreter import MAX_LOG_CHARACTERS, SUSPEND_FROM_S, Run
+from processors.interpreter import SUSPEND_FROM_S, Run
 from processors.python.recording import Ended, Recording
 from processors.recorded_inputs import recorded_values
+from processors.run_account import MAX_LOG_CHARACTERS
 from schemas import events, ids
 from schemas.definitions import Step
 from schemas.events import Scope
