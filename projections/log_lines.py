@@ -5,11 +5,11 @@ or failed (platform-behaviour, 6.10) follows from the rows of the execution and 
 found while it is read, so that it costs nothing before. All stand in the order of the journal.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Row, Select, Table, and_, func, or_, select
+from sqlalchemy import ColumnElement, Row, Select, Table, and_, func, or_, select, tuple_
 
 from projections import render, shapes, tables
 from projections.paging import cursor, read_cursor
@@ -110,15 +110,15 @@ def _steps(
 ) -> Iterator[Line]:
     """The starts of steps, outside of loops and within them, and where the latter end."""
     outside = _STEP.loop_path == ""
-    yield from _starts(views, _started(execution, since).where(outside), names, limit)
+    yield from _starts(views, execution, _started(execution, since).where(outside), names, limit)
     inside = _STEP.loop_path != ""
     last = _last_start(views, execution)
     if last is None:
-        yield from _starts(views, _started(execution, since).where(inside), names, limit)
+        yield from _starts(views, execution, _started(execution, since).where(inside), names, limit)
         return
     if last.position >= since.position:
         bounded = _started(execution, since).where(inside, _STEP.position <= last.position)
-        yield from _starts(views, bounded, names, limit)
+        yield from _starts(views, execution, bounded, names, limit)
         message = f"the starts of the first {MOST_STARTS} steps in loops are listed, no further"
         yield Line(Place(last.position, _NOTES, 0), _began(last), "info", message)
 
@@ -133,12 +133,31 @@ def _started(execution: Row[Any], since: Place) -> Select[Any]:
 
 
 def _starts(
-    views: Views, query: Select[Any], names: Mapping[str, str], limit: int
+    views: Views, execution: Row[Any], query: Select[Any], names: Mapping[str, str], limit: int
 ) -> Iterator[Line]:
-    for row in views.rows(query.limit(limit)):
+    rows = views.rows(query.limit(limit))
+    first_errors = _first_errors(views, execution, [row for row in rows if row.attempt > 1])
+    for row in rows:
         place = Place(row.position, _STARTS, len(row.loop_path))
         name = names.get(row.step, render.key_of(row.step))
-        yield Line(place, _began(row), "info", name, row.step, row.loop_path)
+        at = min(_began(row), first_errors.get((row.step, row.loop_path), _AFTER_ALL))
+        yield Line(place, at, "info", name, row.step, row.loop_path)
+
+
+def _first_errors(
+    views: Views, execution: Row[Any], retried: Sequence[Row[Any]]
+) -> dict[tuple[str, str], int]:
+    """When the first attempt of each had failed: its row knows the latest attempt alone."""
+    if not retried:
+        return {}
+    runs = [(row.step, row.loop_path) for row in retried]
+    query = select(_OWN.step, _OWN.loop_path, func.min(_OWN.at).label("at")).where(
+        _OWN.execution_id == execution.id,
+        _OWN.level == "error",
+        tuple_(_OWN.step, _OWN.loop_path).in_(runs),
+    )
+    rows = views.rows(query.group_by(_OWN.step, _OWN.loop_path))
+    return {(row.step, row.loop_path): row.at for row in rows}
 
 
 def _last_start(views: Views, execution: Row[Any]) -> Row[Any] | None:
@@ -149,7 +168,14 @@ def _last_start(views: Views, execution: Row[Any]) -> Row[Any] | None:
 
 
 def _of(table: Table, execution: Row[Any]) -> Select[Any]:
-    query = select(_STEP.step, _STEP.loop_path, _STEP.position, _STEP.started_at, _STEP.ended_at)
+    query = select(
+        _STEP.step,
+        _STEP.loop_path,
+        _STEP.position,
+        _STEP.attempt,
+        _STEP.started_at,
+        _STEP.ended_at,
+    )
     return query.where(table.c.execution_id == execution.id)
 
 

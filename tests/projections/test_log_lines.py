@@ -84,6 +84,17 @@ def test_every_failed_attempt_leaves_its_error_and_the_last_one_once(
     ]
 
 
+def test_a_step_that_is_tried_again_begins_no_later_than_its_first_error(views: Views) -> None:
+    retried = events.StepRetryScheduled(
+        execution_id=ID, step="saveIt", loop_path="", attempt=1, error="503", delay_s=1.0
+    )
+    later = story.record("executions", 9, story.succeeded(0, "hookTrigger")).at + 1_000_000
+    last = failed("saveIt", "504", attempt=2, started_at=later, ended_at=later + 1)
+    tell(views, retried, last, ended("504", "saveIt"))
+    times = [line["timestamp"] for line in queries.logs(views, ID)["logs"]]
+    assert times[1:4] == sorted(times[1:4])
+
+
 def test_an_ignored_error_is_told_and_so_is_a_failure_that_no_step_had(views: Views) -> None:
     tell(views, failed("saveIt", "503", ignored=True), ended("it departed from its record"))
     assert lines(views, "warn") == [("error", "503"), ("error", "it departed from its record")]
