@@ -339,9 +339,9 @@ class Action:
     description: str = ""
 
 
-def in_thread(component: str) -> Callable[..., Action]:
+def in_thread(component: str, secrets: frozenset[str] = frozenset()) -> Callable[..., Action]:
     """Makes the actions of `component` that may compute for long: (key, label, description,
-    perform, *inputs).
+    perform, *inputs). Of their inputs those named in `secrets` are kept secret.
     """
 
     def make(
@@ -355,6 +355,7 @@ def in_thread(component: str) -> Callable[..., Action]:
             perform=perform,
             inputs=inputs,
             runs=Runs.THREAD,
+            secret_inputs=secrets & {declared.key for declared in inputs},
         )
 
     return make

@@ -7,7 +7,7 @@ may take more than about a millisecond runs as Runs.THREAD.
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from processors.actions import Action, Context, Input, Outcome, Runs, StepError, World
+from processors.actions import Action, Context, Input, Outcome, Runs, StepError, World, in_thread
 from processors.components.computing import Function, compute_by_size
 from processors.components.files import inside
 from schemas.values import NotSerializable, Value, dump
@@ -59,15 +59,8 @@ def action_by_size(
         size = max(_size(value) for value in given.values())
         return Outcome(result=compute_by_size(function, dict(given), size, label, world))
 
-    return Action(
-        component=component,
-        key=key,
-        label=label,
-        description=description,
-        perform=perform,
-        inputs=inputs,
-        runs=Runs.THREAD,
-    )
+    made: Action = in_thread(component)(key, label, description, perform, *inputs)
+    return made
 
 
 def _size(value: Value) -> int:

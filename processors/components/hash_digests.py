@@ -8,7 +8,7 @@ import hmac
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from processors.actions import Action, Context, Input, Kind, Outcome, Runs, StepError, World
+from processors.actions import Action, Context, Input, Kind, Outcome, StepError, World, in_thread
 from processors.components.computing import compute
 from processors.components.files import bytes_of
 from processors.components.refusals import unfit
@@ -117,19 +117,15 @@ def _new(name: str, content: bytes) -> "hashlib._Hash":
         raise StepError(f"The digest {name} is not there on this machine: {error}") from error
 
 
+_make = in_thread("hash")
+
+
 def _action(key: str, label: str, description: str, digest: _Digest, *inputs: Input) -> Action:
     def perform(given: Mapping[str, Any], _context: Context, world: World) -> Outcome:
         return Outcome(result=digest(given, world).hex())
 
-    return Action(
-        component="hash",
-        key=key,
-        label=label,
-        description=description,
-        perform=perform,
-        inputs=inputs,
-        runs=Runs.THREAD,
-    )
+    made: Action = _make(key, label, description, perform, *inputs)
+    return made
 
 
 def _named(name: str) -> Action:

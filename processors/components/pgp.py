@@ -7,7 +7,7 @@ never stand on the log, nor in messages.
 from collections.abc import Mapping
 from typing import Any
 
-from processors.actions import Action, Context, Input, Kind, Outcome, Runs, StepError, World
+from processors.actions import Context, Input, Kind, Outcome, StepError, World, in_thread
 from processors.components import pgp_messages
 from processors.components.computing import compute
 from processors.components.files import MAX_BYTES, bytes_of, content_input, inside, text_of
@@ -226,18 +226,7 @@ def _verify(inputs: Mapping[str, Any], _context: Context, world: World) -> Outco
     return Outcome(result=compute(pgp_messages.verify, given, "Verify", world))
 
 
-def _action(key: str, label: str, description: str, perform: Any, *inputs: Input) -> Action:
-    return Action(
-        component="pgp",
-        key=key,
-        label=label,
-        description=description,
-        perform=perform,
-        inputs=inputs,
-        runs=Runs.THREAD,
-        secret_inputs=_SECRETS & {declared.key for declared in inputs},
-    )
-
+_action = in_thread("pgp", _SECRETS)
 
 _ENCRYPTION = (_PASSWORD, _RECIPIENTS, _SIGNING_KEY, _SIGNING_PASSPHRASE)
 _DECRYPTION = (_PASSWORD, _PRIVATE_KEY, _PRIVATE_PASSPHRASE, _VERIFICATION_KEY)
