@@ -107,13 +107,7 @@ def _action(component: str, one: Mapping[str, Any], key: str, told: Mapping[str,
         key=one["key"],
         label=one["label"],
         description=one["description"],
-        perform=partial(
-            _perform_trigger if one["isTrigger"] else _perform,
-            (component, one["key"]),
-            key,
-            told,
-            timeout_s,
-        ),
+        perform=partial(_perform, (component, one["key"]), key, told, timeout_s, one["isTrigger"]),
         inputs=tuple(_input(given) for given in one["inputs"]),
         runs=Runs.ASYNC,
         touches_world=not one["pure"] and not one["isTrigger"],
@@ -161,26 +155,14 @@ async def _perform(
     key: str,
     told: Mapping[str, Any],
     timeout_s: float,
+    is_trigger: bool,
     inputs: Mapping[str, Any],
     context: Context,
     world: World,
 ) -> Outcome:
-    """An action has its inputs; the payload is the trigger's to read."""
-    context = replace(context, payload={})
-    told_to_do = asked(names, inputs, context, world.python_memory_bytes)
-    return outcome_of(await _performed(key, told, told_to_do, timeout_s, world), context)
-
-
-async def _perform_trigger(
-    names: tuple[str, str],
-    key: str,
-    told: Mapping[str, Any],
-    timeout_s: float,
-    inputs: Mapping[str, Any],
-    context: Context,
-    world: World,
-) -> Outcome:
-    context = replace(context, payload=await loading.loaded(context.payload, world))
+    """The payload is the trigger's to read: an action has its inputs."""
+    payload = await loading.loaded(context.payload, world) if is_trigger else {}
+    context = replace(context, payload=payload)
     told_to_do = asked(names, inputs, context, world.python_memory_bytes)
     return outcome_of(await _performed(key, told, told_to_do, timeout_s, world), context)
 
