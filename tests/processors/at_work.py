@@ -85,10 +85,17 @@ async def deploy(log: EventLog, text: str = FLOW, rate_limit: int = 50) -> None:
     )
 
 
-def request(number: int, body: str = '{"sku": "A"}', *, synchronous: bool = True) -> NewRecord:
-    """A webhook request from the caller `number` of node `node`."""
+def request(
+    number: int,
+    body: str = '{"sku": "A"}',
+    *,
+    synchronous: bool = True,
+    endpoint_id: EndpointId = ENDPOINT,
+    reply_to: str = "node",
+) -> NewRecord:
+    """A webhook request from the caller `number` of the node `reply_to`."""
     event = events.WebhookReceived(
-        endpoint_id=ENDPOINT,
+        endpoint_id=endpoint_id,
         request=events.Request(
             method="POST",
             path="",
@@ -100,11 +107,11 @@ def request(number: int, body: str = '{"sku": "A"}', *, synchronous: bool = True
             content_type="application/json",
         ),
         synchronous=synchronous,
-        reply_to="node",
+        reply_to=reply_to,
         request_no=number,
         invoke_url="http://localhost/trigger/x",
     )
-    return NewRecord(TRIGGERS.name, ENDPOINT, codec.encode([event]))
+    return NewRecord(TRIGGERS.name, endpoint_id, codec.encode([event]))
 
 
 @asynccontextmanager

@@ -8,8 +8,8 @@ from eventlog.log import EventLog, NewRecord
 from schemas import catalog, codec, events, ids
 from schemas.ids import CustomerId, EndpointId, ExecutionId, InstanceId, IntegrationId
 from schemas.integration_file import read
-from schemas.topics import ADMISSIONS, DEFINITIONS, EXECUTIONS, TRIGGERS
-from tests.processors.at_work import MASTER_KEY, said_on
+from schemas.topics import ADMISSIONS, DEFINITIONS, EXECUTIONS
+from tests.processors.at_work import MASTER_KEY, request, said_on
 
 INSTANCE = InstanceId("n")
 INTEGRATION = IntegrationId("i")
@@ -96,24 +96,8 @@ async def tell(log: EventLog, *said: events.Event) -> None:
 
 def call(flow: str, body: str = "{}", *, number: int = 1, reply_to: str = "") -> NewRecord:
     """A webhook request to a flow."""
-    received = events.WebhookReceived(
-        endpoint_id=endpoint_of(flow),
-        request=events.Request(
-            method="POST",
-            path="",
-            headers=[["Content-Type", "application/json"]],
-            query=[],
-            body=body,
-            encoding=events.BodyEncoding.TEXT,
-            body_bytes=len(body),
-            content_type="application/json",
-        ),
-        synchronous=False,
-        reply_to=reply_to,
-        request_no=number,
-        invoke_url="http://localhost/trigger/x",
-    )
-    return NewRecord(TRIGGERS.name, received.endpoint_id, codec.encode([received]))
+    endpoint_id = endpoint_of(flow)
+    return request(number, body, synchronous=False, endpoint_id=endpoint_id, reply_to=reply_to)
 
 
 async def until(log: EventLog, done: Callable[[list[events.Event]], bool]) -> list[events.Event]:
